@@ -1,0 +1,169 @@
+//! One call of an action, from the request to its outcome (Stellar specification, §8.2).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use super::super::connection::{Connection, ConnectionType};
+use super::super::middleware::{ActionMiddleware, Stopped, go_on};
+use super::super::{App, Error, input};
+use super::registry::version_value;
+use super::{Action, Context};
+
+/// A request for an action.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) connection: Connection,
+    pub(crate) params: Map<String, Value>,
+    /// The number of the packet, or 0.
+    pub(crate) number: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) response: Map<String, Value>,
+    pub(crate) error: Option<Error>,
+    /// Nothing is sent.
+    pub(crate) is_silent: bool,
+    /// The params as the action saw them, `apiVersion` included.
+    pub(crate) params: Map<String, Value>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Call {
+    /// Runs the action. Never fails and never panics: whatever happens is in the outcome.
+    pub(crate) async fn run(mut self, app: App) -> Outcome {
+        let pending = self.connection.begin_action();
+        let name = match self.params.get("action") {
+            Some(Value::String(name)) => name.clone(),
+            Some(_) | None => String::new(),
+        };
+        let action = app.registry().find(&name, self.params.get("apiVersion")).cloned();
+        if let (Some(action), false) = (&action, self.params.contains_key("apiVersion")) {
+            self.params.insert("apiVersion".into(), version_value(action.version));
+        }
+        let allowed = self.check(&app, &name, action, pending.running);
+        match allowed {
+            Err(error) => Outcome {
+                error: Some(error),
+                params: self.params,
+                ..Outcome::default()
+            },
+            Ok(action) => {
+                let context = Context::new(app.clone(), self.connection, name, self.number, self.params);
+                run_in(&app, &action, &context).await;
+                let state = std::mem::take(&mut *context.state());
+                Outcome {
+                    response: state.response,
+                    error: state.error,
+                    is_silent: state.is_silent,
+                    params: state.params,
+                    status: state.status,
+                    headers: state.headers,
+                }
+            }
+        }
+    }
+
+    /// The first failing check wins.
+    fn check(
+        &self,
+        app: &App,
+        name: &str,
+        action: Option<Arc<Action>>,
+        running: u32,
+    ) -> Result<Arc<Action>, Error> {
+        let kind = self.connection.kind();
+        if !app.is_running() {
+            return Err(Error::ShuttingDown);
+        }
+        if kind != ConnectionType::Internal && running > app.options().simultaneous_actions {
+            return Err(Error::TooManyPending);
+        }
+        let action = action.ok_or_else(|| Error::UnknownAction(name.to_owned()))?;
+        if action.blocked.contains(&kind) {
+            return Err(Error::BlockedConnectionType(kind.as_str()));
+        }
+        if action.is_private && kind != ConnectionType::Internal {
+            return Err(Error::PrivateAction(name.to_owned()));
+        }
+        Ok(action)
+    }
+}
+
+/// Middleware, inputs, the action, middleware.
+async fn run_in(app: &App, action: &Action, context: &Context) {
+    let middleware = app.action_middleware();
+    let chain: Vec<&ActionMiddleware> = middleware
+        .iter()
+        .filter(|middleware| middleware.is_global)
+        .chain(
+            action
+                .middleware
+                .iter()
+                .filter_map(|name| middleware.iter().find(|middleware| middleware.name == *name)),
+        )
+        .collect();
+    let result = match before(&chain, context).await {
+        Ok(()) => run_action(app, action, context).await,
+        Err(Stopped::Dropped) => Ok(()),
+        Err(Stopped::Refused(error)) => Err(error),
+    };
+    context.state().error = result.err();
+    for middleware in &chain {
+        let Some(hook) = &middleware.after else {
+            continue;
+        };
+        let verdict = guarded(async { hook(context.clone()).await }).await;
+        match verdict.map_err(Stopped::Refused).and_then(go_on) {
+            Ok(()) => {}
+            Err(Stopped::Dropped) => context.silence(),
+            Err(Stopped::Refused(error)) => context.state().error = Some(error),
+        }
+    }
+}
+
+async fn before(chain: &[&ActionMiddleware], context: &Context) -> Result<(), Stopped> {
+    for middleware in chain {
+        if let Some(hook) = &middleware.before {
+            let verdict = guarded(async { hook(context.clone()).await }).await;
+            verdict.map_err(Stopped::Refused).and_then(go_on)?;
+        }
+    }
+    Ok(())
+}
+
+async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(), Error> {
+    let params = {
+        let mut state = context.state();
+        input::prepare(&action.inputs, &mut state.params).map_err(|fields| Error::Custom(Value::Object(fields)))?;
+        state.params.clone()
+    };
+    // Calling the function is inside the guard too: it may panic before its first await.
+    let run = guarded(async { (action.run)(context.clone(), params).await });
+    let value = tokio::time::timeout(app.options().action_timeout, run)
+        .await
+        .map_err(|_| Error::ActionTimeout(action.name.clone()))??
+        .map_err(|error| error.0)?;
+    match value {
+        Value::Object(fields) => context.state().response.extend(fields),
+        Value::Null => {}
+        other => {
+            context.state().response.insert("data".into(), other);
+        }
+    }
+    Ok(())
+}
+
+/// Turns a panic of the application's code into the table's 001.
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Error> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| {
+        tracing::error!("the application's code panicked");
+        Error::Internal
+    })
+}

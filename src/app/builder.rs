@@ -1,0 +1,183 @@
+//! Putting an app together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+use super::action::{Action, Context, RegistrationError, Registry};
+use super::chat::{Chat, RoomEvent, RoomEvents};
+use super::middleware::{ActionMiddleware, ChatMiddleware, ConnectionMiddleware, Middleware};
+use super::options::Options;
+use super::{App, Authorize, Inner, PublicFiles};
+use crate::engine::{Handshake, Hub, Refusal};
+
+/// Collects actions, middleware and options. See [`App::builder`].
+#[derive(Default)]
+#[must_use = "an app is made by `build`"]
+pub struct AppBuilder {
+    options: Options,
+    actions: Vec<Action>,
+    middleware: Middleware,
+    events: RoomEvents,
+    files: PublicFiles,
+    authorize: Option<Authorize>,
+}
+
+impl AppBuilder {
+    /// Replaces the options.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Adds an action.
+    pub fn action(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// Adds hooks around rooms.
+    pub fn chat_middleware(mut self, middleware: ChatMiddleware) -> Self {
+        self.middleware.chat.push(middleware);
+        self
+    }
+
+    /// Adds hooks around connections.
+    pub fn connection_middleware(mut self, middleware: ConnectionMiddleware) -> Self {
+        self.middleware.connection.push(middleware);
+        self
+    }
+
+    /// Adds hooks around actions.
+    pub fn action_middleware(mut self, middleware: ActionMiddleware) -> Self {
+        self.middleware.action.push(middleware);
+        self
+    }
+
+    /// Listens to a room event in every room.
+    pub fn on_room_event(
+        mut self,
+        event: &str,
+        run: impl Fn(&RoomEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.events.on(format!("event.{event}"), run);
+        self
+    }
+
+    /// Listens to a room event in one room.
+    pub fn on_room_event_in(
+        mut self,
+        room: &str,
+        event: &str,
+        run: impl Fn(&RoomEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.events.on(format!("event.{room}.{event}"), run);
+        self
+    }
+
+    /// Chooses the files that clients may ask for. Without this there are none.
+    pub fn files(mut self, files: PublicFiles) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// Decides who may connect, before anything is promised. A refusal becomes the HTTP answer to the handshake.
+    ///
+    /// ```
+    /// use stellar::app::App;
+    /// use stellar::engine::Refusal;
+    ///
+    /// let builder = App::builder().authorize(|handshake| {
+    ///     Box::pin(async move {
+    ///         match handshake.header("x-token") {
+    ///             Some("secret") => Ok(()),
+    ///             _ => Err(Refusal::new("sign in first")),
+    ///         }
+    ///     })
+    /// });
+    /// # drop(builder);
+    /// ```
+    pub fn authorize<F>(mut self, authorize: F) -> Self
+    where
+        F: for<'a> Fn(&'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> + Send + Sync + 'static,
+    {
+        self.authorize = Some(Arc::new(authorize));
+        self
+    }
+
+    /// Builds the app.
+    ///
+    /// # Errors
+    ///
+    /// When names or input rules are wrong; the text says which.
+    pub fn build(mut self) -> Result<App, RegistrationError> {
+        let mut registry = Registry::default();
+        if !self.actions.iter().any(|action| action.name() == "status") {
+            registry.add(status())?;
+        }
+        for action in self.actions {
+            registry.add(action)?;
+        }
+        if self.middleware.names().any(str::is_empty) {
+            return Err(RegistrationError::NoMiddlewareName);
+        }
+        self.middleware.sort();
+        registry.check_middleware(&self.middleware.action)?;
+
+        let hub = Arc::new(Hub::default());
+        for room in &self.options.starting_rooms {
+            hub.create(room);
+        }
+        let middleware = Arc::new(self.middleware);
+        let chat = Chat::new(
+            Arc::clone(&hub),
+            Arc::clone(&middleware),
+            Arc::new(self.events),
+            Arc::new(self.options.errors.clone()),
+        );
+        Ok(App(Arc::new(Inner {
+            hub,
+            options: self.options,
+            registry,
+            middleware,
+            chat,
+            files: self.files,
+            authorize: self.authorize,
+            web: Mutex::new(HashMap::new()),
+            is_running: AtomicBool::new(true),
+            tasks: TaskTracker::new(),
+        })))
+    }
+}
+
+impl std::fmt::Debug for AppBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppBuilder")
+            .field("options", &self.options)
+            .field("actions", &self.actions)
+            .field("middleware", &self.middleware)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one action that every app has: is the server there, and since when.
+fn status() -> Action {
+    let started = std::time::Instant::now();
+    Action::new("status", move |context: Context, _: Value| async move {
+        let uptime = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let options = context.app().options();
+        Ok(json!({
+            "status": "OK",
+            "serverName": options.server_name,
+            "apiVersion": options.api_version,
+            "uptime": uptime,
+            "connections": context.app().connections().len(),
+        }))
+    })
+    .description("Tells that the server is up, for how long, and how many connections it has")
+}

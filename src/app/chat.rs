@@ -1,0 +1,475 @@
+//! Rooms and what is said in them (Stellar specification, §7).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::connection::{Connection, now};
+use super::error::{Error, ErrorFormat};
+use super::middleware::{ChatMessage, Middleware, Stopped};
+use super::reply::{self, Sender};
+use crate::engine::{ConnectionId, Hub, RoomError};
+
+/// The rooms of an app: what a server program does with them. The names of both Stellar generations work.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    hub: Arc<Hub>,
+    middleware: Arc<Middleware>,
+    events: Arc<RoomEvents>,
+    errors: Arc<ErrorFormat>,
+}
+
+/// What `roomView` and [`Chat::status`] tell about a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomStatus {
+    /// Its name.
+    pub room: String,
+    /// Its members by connection id.
+    pub members: BTreeMap<String, RoomMember>,
+    /// How many they are.
+    pub members_count: usize,
+}
+
+/// One member of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomMember {
+    /// The connection.
+    pub id: String,
+    /// When it joined, in ms since the Unix epoch.
+    pub joined_at: u64,
+}
+
+/// An event that a client or the server raised in a room.
+#[derive(Clone, Debug)]
+pub struct RoomEvent {
+    /// The event's name.
+    pub event: String,
+    /// The room.
+    pub room: String,
+    /// What came with it; null if nothing did.
+    pub data: Value,
+    /// Who raised it; `None` for the server itself.
+    pub connection: Option<Connection>,
+}
+
+type Listener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
+
+/// Listeners of the server program, by `event.<name>` or `event.<room>.<name>`.
+#[derive(Default)]
+pub(crate) struct RoomEvents(pub(crate) BTreeMap<String, Vec<Listener>>);
+
+impl RoomEvents {
+    pub(crate) fn on(&mut self, name: String, run: impl Fn(&RoomEvent) + Send + Sync + 'static) {
+        self.0.entry(name).or_default().push(Arc::new(run));
+    }
+
+    fn raise(&self, event: &RoomEvent) {
+        for name in [
+            format!("event.{}", event.event),
+            format!("event.{}.{}", event.room, event.event),
+        ] {
+            for listener in self.0.get(&name).into_iter().flatten() {
+                listener(event);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RoomEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Chat {
+    pub(crate) const fn new(
+        hub: Arc<Hub>,
+        middleware: Arc<Middleware>,
+        events: Arc<RoomEvents>,
+        errors: Arc<ErrorFormat>,
+    ) -> Self {
+        Self {
+            hub,
+            middleware,
+            events,
+            errors,
+        }
+    }
+
+    /// Creates a room. Also known as `add`.
+    ///
+    /// # Errors
+    ///
+    /// 020 if it exists, 021 without a name.
+    pub fn create(&self, room: &str) -> Result<(), Error> {
+        if room.is_empty() {
+            return Err(Error::RoomRequired);
+        }
+        if self.hub.create(room) {
+            Ok(())
+        } else {
+            Err(Error::RoomExists(room.to_owned()))
+        }
+    }
+
+    /// See [`create`](Self::create).
+    ///
+    /// # Errors
+    ///
+    /// As `create`.
+    pub fn add(&self, room: &str) -> Result<(), Error> {
+        self.create(room)
+    }
+
+    /// Destroys a room: tells its members by the room event `destroy`, runs their `on_leave` hooks, whatever those
+    /// say, and removes them.
+    ///
+    /// # Errors
+    ///
+    /// 019 if there is no such room.
+    pub async fn destroy(&self, room: &str) -> Result<(), Error> {
+        if !self.hub.exists(room) {
+            return Err(Error::RoomMissing(room.to_owned()));
+        }
+        let notice = json!({
+            "event": "destroy",
+            "data": Error::RoomDeleted(room.to_owned()).to_object(&self.errors),
+        });
+        self.publish(room, &reply::to_json(&notice), &Sender::Server, now());
+        if self.middleware.has_leave() {
+            for member in self.hub.members(room).unwrap_or_default() {
+                if let Some(connection) = Connection::of(&member.spark) {
+                    let _cannot_be_kept = self.middleware.leave(&connection, room).await;
+                }
+            }
+        }
+        match self.hub.destroy(room) {
+            Some(_) => Ok(()),
+            None => Err(Error::RoomMissing(room.to_owned())),
+        }
+    }
+
+    /// Whether a room exists.
+    pub fn exists(&self, room: &str) -> bool {
+        self.hub.exists(room)
+    }
+
+    /// The names of all rooms, sorted.
+    pub fn list(&self) -> Vec<Arc<str>> {
+        self.hub.rooms()
+    }
+
+    /// The members of a room. Also known as `room_status`.
+    ///
+    /// # Errors
+    ///
+    /// 021 without a name, 019 if there is no such room.
+    pub fn status(&self, room: &str) -> Result<RoomStatus, Error> {
+        if room.is_empty() {
+            return Err(Error::RoomRequired);
+        }
+        let members = self
+            .hub
+            .members(room)
+            .ok_or_else(|| Error::RoomMissing(room.to_owned()))?;
+        let members: BTreeMap<_, _> = members
+            .iter()
+            .map(|member| {
+                let id = member.spark.id().to_string();
+                let joined_at = member.joined_at;
+                (id.clone(), RoomMember { id, joined_at })
+            })
+            .collect();
+        Ok(RoomStatus {
+            room: room.to_owned(),
+            members_count: members.len(),
+            members,
+        })
+    }
+
+    /// See [`status`](Self::status).
+    ///
+    /// # Errors
+    ///
+    /// As `status`.
+    pub fn room_status(&self, room: &str) -> Result<RoomStatus, Error> {
+        self.status(room)
+    }
+
+    /// Adds the connection with this id to a room. Also known as `add_member`.
+    ///
+    /// # Errors
+    ///
+    /// In this order: 017 if it is in it, 019 if there is no such room (or connection), what a hook says.
+    pub async fn join(&self, id: &str, room: &str) -> Result<(), Error> {
+        self.join_connection(&self.connection(id)?, room).await
+    }
+
+    /// See [`join`](Self::join).
+    ///
+    /// # Errors
+    ///
+    /// As `join`.
+    pub async fn add_member(&self, id: &str, room: &str) -> Result<(), Error> {
+        self.join(id, room).await
+    }
+
+    /// Removes the connection with this id from a room. Also known as `remove_member`.
+    ///
+    /// # Errors
+    ///
+    /// In this order: 016 if it is not in it, 019 if there is no such room, what a hook says.
+    pub async fn leave(&self, id: &str, room: &str) -> Result<(), Error> {
+        let connection = self.connection(id).map_err(|_| Error::NotInRoom {
+            id: id.to_owned(),
+            room: room.to_owned(),
+        })?;
+        self.leave_connection(&connection, room).await
+    }
+
+    /// See [`leave`](Self::leave).
+    ///
+    /// # Errors
+    ///
+    /// As `leave`.
+    pub async fn remove_member(&self, id: &str, room: &str) -> Result<(), Error> {
+        self.leave(id, room).await
+    }
+
+    /// Says something in a room, as a connection or as the server itself. Members receive it in the order of
+    /// their room; the call does not wait for them.
+    ///
+    /// # Errors
+    ///
+    /// 015 without a room or message, 016 if the speaker is not a member, 019 if there is no such room, what a
+    /// hook says.
+    pub async fn broadcast(
+        &self,
+        speaker: Option<&Connection>,
+        room: &str,
+        message: impl Into<Value>,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        let json = RawValue::from_string(reply::to_json(&message)).map_err(|_| Error::Internal)?;
+        let is_empty = super::packet::is_empty_message(&json);
+        if room.is_empty() || is_empty {
+            return Err(Error::RoomAndMessageRequired);
+        }
+        let delivery = self.receive(speaker, room, &json).await?;
+        self.deliver(delivery).await;
+        Ok(())
+    }
+
+    /// Raises an event in a room: listeners of the server program hear it, and members receive
+    /// `{"event": …, "data": …}`.
+    ///
+    /// # Errors
+    ///
+    /// As [`broadcast`](Self::broadcast).
+    pub async fn emit(
+        &self,
+        room: &str,
+        event: &str,
+        data: impl Into<Value>,
+        speaker: Option<&Connection>,
+    ) -> Result<(), Error> {
+        let delivery = self.raise(speaker, room, event, data.into()).await?;
+        self.deliver(delivery).await;
+        Ok(())
+    }
+
+    fn connection(&self, id: &str) -> Result<Connection, Error> {
+        ConnectionId::parse(id)
+            .and_then(|id| self.hub.spark(id))
+            .and_then(|spark| Connection::of(&spark))
+            .ok_or_else(|| Error::text(format!("Connection ({id}) does not exist")))
+    }
+
+    pub(crate) async fn join_connection(&self, connection: &Connection, room: &str) -> Result<(), Error> {
+        let Some(spark) = connection.spark() else {
+            return Err(Error::text("this connection cannot chat"));
+        };
+        if spark.is_in(room) {
+            return Err(self.room_error(RoomError::AlreadyIn, connection, room));
+        }
+        if !self.hub.exists(room) {
+            return Err(Error::RoomMissing(room.to_owned()));
+        }
+        match self.middleware.join(connection, room).await {
+            Ok(()) => {}
+            Err(Stopped::Dropped) => return Ok(()),
+            Err(Stopped::Refused(error)) => return Err(error),
+        }
+        self.hub
+            .join(spark, room)
+            .map_err(|error| self.room_error(error, connection, room))
+    }
+
+    pub(crate) async fn leave_connection(&self, connection: &Connection, room: &str) -> Result<(), Error> {
+        let not_in = || self.room_error(RoomError::NotIn, connection, room);
+        let spark = connection.spark().filter(|spark| spark.is_in(room)).ok_or_else(not_in)?;
+        match self.middleware.leave(connection, room).await {
+            Ok(()) => {}
+            Err(Stopped::Dropped) => return Ok(()),
+            Err(Stopped::Refused(error)) => return Err(error),
+        }
+        self.hub
+            .leave(spark, room)
+            .map_err(|error| self.room_error(error, connection, room))
+    }
+
+    fn room_error(&self, error: RoomError, connection: &Connection, room: &str) -> Error {
+        let (id, room) = (connection.id().to_owned(), room.to_owned());
+        match error {
+            RoomError::AlreadyIn => Error::AlreadyInRoom { id, room },
+            RoomError::NotIn => Error::NotInRoom { id, room },
+            RoomError::Missing => Error::RoomMissing(room),
+            RoomError::Closed => Error::text(format!("Connection ({id}) is closed")),
+        }
+    }
+
+    /// The first half of a broadcast: everything that the speaker's answer depends on. `None` is dropped silently.
+    pub(crate) async fn receive(
+        &self,
+        speaker: Option<&Connection>,
+        room: &str,
+        message: &RawValue,
+    ) -> Result<Option<Delivery>, Error> {
+        let from = match speaker {
+            None => Sender::Server,
+            Some(connection) => {
+                if !connection.spark().is_some_and(|spark| spark.is_in(room)) {
+                    return Err(self.room_error(RoomError::NotIn, connection, room));
+                }
+                Sender::Connection(connection.id().to_owned())
+            }
+        };
+        if !self.hub.exists(room) {
+            return Err(Error::RoomMissing(room.to_owned()));
+        }
+        let mut delivery = Delivery {
+            room: room.to_owned(),
+            message: message.get().to_owned(),
+            from,
+            sent_at: now(),
+        };
+        if let Some(speaker) = speaker
+            && self.middleware.has_say_receive()
+        {
+            let received = self.middleware.say_receive(speaker, delivery.to_message()?).await;
+            match received {
+                Ok(message) => delivery = Delivery::from_message(message),
+                Err(Stopped::Dropped) => return Ok(None),
+                Err(Stopped::Refused(error)) => return Err(error),
+            }
+        }
+        Ok(Some(delivery))
+    }
+
+    /// As [`receive`](Self::receive), for a room event. Listeners of the program hear it once it has passed.
+    pub(crate) async fn raise(
+        &self,
+        speaker: Option<&Connection>,
+        room: &str,
+        event: &str,
+        data: Value,
+    ) -> Result<Option<Delivery>, Error> {
+        if room.is_empty() || event.is_empty() {
+            return Err(Error::RoomAndMessageRequired);
+        }
+        let message = reply::to_json(&json!({"event": event, "data": data}));
+        let message = RawValue::from_string(message).map_err(|_| Error::Internal)?;
+        let delivery = self.receive(speaker, room, &message).await?;
+        if delivery.is_some() {
+            self.events.raise(&RoomEvent {
+                event: event.to_owned(),
+                room: room.to_owned(),
+                data,
+                connection: speaker.cloned(),
+            });
+        }
+        Ok(delivery)
+    }
+
+    /// The second half: brings the message to every member.
+    pub(crate) async fn deliver(&self, delivery: Option<Delivery>) {
+        let Some(delivery) = delivery else {
+            return;
+        };
+        if self.middleware.has_say() {
+            self.deliver_to_each(delivery).await;
+        } else {
+            self.publish(&delivery.room, &delivery.message, &delivery.from, delivery.sent_at);
+        }
+    }
+
+    fn publish(&self, room: &str, message: &str, from: &Sender, sent_at: u64) {
+        // A room that was destroyed meanwhile has no members to miss anything.
+        let _destroyed = self
+            .hub
+            .publish(room, |stamp| reply::chat(message, room, from, sent_at, stamp));
+    }
+
+    /// Runs the receivers' hooks first and sends to all in one step, so that a slow hook of one receiver does not
+    /// mix up the order of messages.
+    async fn deliver_to_each(&self, delivery: Delivery) {
+        let Ok(message) = delivery.to_message() else {
+            return;
+        };
+        let members = self.hub.members(&delivery.room).unwrap_or_default();
+        let hooks = members.into_iter().filter_map(|member| {
+            let receiver = Connection::of(&member.spark)?;
+            let message = message.clone();
+            Some(async move {
+                let said = self.middleware.say(&receiver, message).await;
+                let said = said.ok().map(Delivery::from_message);
+                (member.spark.id(), said)
+            })
+        });
+        let decided: std::collections::HashMap<ConnectionId, Option<Delivery>> =
+            futures_util::future::join_all(hooks).await.into_iter().collect();
+        let _destroyed = self.hub.publish_each(&delivery.room, |stamp, spark| {
+            // Who joined while the hooks ran was not a member when the message was said.
+            let said = decided.get(&spark.id())?.as_ref()?;
+            Some(reply::chat(&said.message, &said.room, &said.from, said.sent_at, stamp))
+        });
+    }
+}
+
+/// A message that has been accepted for a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    room: String,
+    /// JSON text.
+    message: String,
+    from: Sender,
+    sent_at: u64,
+}
+
+impl Delivery {
+    fn to_message(&self) -> Result<ChatMessage, Error> {
+        let message = serde_json::from_str(&self.message)
+            .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))?;
+        Ok(ChatMessage {
+            message,
+            room: self.room.clone(),
+            from: self.from.clone(),
+            sent_at: self.sent_at,
+        })
+    }
+
+    fn from_message(message: ChatMessage) -> Self {
+        Self {
+            message: reply::to_json(&message.message),
+            room: message.room,
+            from: message.from,
+            sent_at: message.sent_at,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! One connection, as actions and middleware see it (Stellar specification, §3.1).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::lane::Lane;
+use super::reply;
+use crate::engine::{CloseReason, Peer, Spark};
+
+/// Where a connection came in. Actions may be closed to some of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionType {
+    /// A realtime connection, whatever transport carries it.
+    Websocket,
+    /// One HTTP request.
+    Web,
+    /// A call from inside the program.
+    Internal,
+}
+
+impl ConnectionType {
+    /// The name on the wire and in `blocked` lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Websocket => "websocket",
+            Self::Web => "web",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ConnectionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A handle on one connection. Cloning shares it.
+#[derive(Clone)]
+pub struct Connection {
+    record: Arc<Record>,
+    spark: Option<Spark>,
+}
+
+/// What is kept about a connection. A realtime connection's record is attached to its spark.
+pub(crate) struct Record {
+    id: String,
+    kind: ConnectionType,
+    fingerprint: Option<Box<str>>,
+    peer: Option<Peer>,
+    connected_at: u64,
+    total_actions: AtomicU64,
+    pending_actions: AtomicU32,
+    message_count: AtomicU64,
+    is_destroyed: AtomicBool,
+    pub(crate) lane: Mutex<Lane>,
+}
+
+/// The answer to `detailsView`: exactly these nine keys (Stellar specification, §5.4).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details<'a> {
+    id: &'a str,
+    fingerprint: Option<&'a str>,
+    #[serde(rename = "remoteIP")]
+    remote_ip: String,
+    remote_port: u16,
+    params: Map<String, Value>,
+    connected_at: u64,
+    rooms: Vec<Arc<str>>,
+    total_actions: u64,
+    pending_actions: u32,
+}
+
+impl Connection {
+    /// The connection of a spark that has just opened. It attaches its record to the spark.
+    pub(crate) fn realtime(spark: &Spark, fingerprint: Option<String>) -> Self {
+        let peer = Some(spark.peer());
+        let record = Record::new(spark.id().to_string(), ConnectionType::Websocket, fingerprint, peer);
+        spark.attach(Arc::clone(&record));
+        Self {
+            record,
+            spark: Some(spark.clone()),
+        }
+    }
+
+    /// The connection of a spark, if it is one of the app's.
+    pub(crate) fn of(spark: &Spark) -> Option<Self> {
+        let record = spark.attachment::<Arc<Record>>()?;
+        Some(Self {
+            record: Arc::clone(record),
+            spark: Some(spark.clone()),
+        })
+    }
+
+    /// The connection that stands for one HTTP request.
+    pub(crate) fn web(fingerprint: String, peer: Peer) -> Self {
+        let id = format!("{fingerprint}-{}", uuid::Uuid::new_v4());
+        Self {
+            record: Record::new(id, ConnectionType::Web, Some(fingerprint), Some(peer)),
+            spark: None,
+        }
+    }
+
+    /// The connection that stands for the program itself.
+    pub(crate) fn internal() -> Self {
+        let id = uuid::Uuid::new_v4().to_string();
+        Self {
+            record: Record::new(id, ConnectionType::Internal, None, None),
+            spark: None,
+        }
+    }
+
+    /// The public id.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// Where it came in.
+    pub fn kind(&self) -> ConnectionType {
+        self.record.kind
+    }
+
+    /// What identifies the browser over several connections, if it is known.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.record.fingerprint.as_deref()
+    }
+
+    /// The client's address; `None` for the program itself.
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.record.peer.map(|peer| peer.ip)
+    }
+
+    /// The client's port; 0 if it is not known.
+    pub fn remote_port(&self) -> u16 {
+        self.record.peer.map_or(0, |peer| peer.port)
+    }
+
+    /// When it opened, in ms since the Unix epoch.
+    pub fn connected_at(&self) -> u64 {
+        self.record.connected_at
+    }
+
+    /// Its rooms, in the order of joining.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        self.spark.as_ref().map(Spark::rooms).unwrap_or_default()
+    }
+
+    /// Actions asked for so far, also refused ones.
+    pub fn total_actions(&self) -> u64 {
+        self.record.total_actions.load(Ordering::Relaxed)
+    }
+
+    /// Actions that are running.
+    pub fn pending_actions(&self) -> u32 {
+        self.record.pending_actions.load(Ordering::Relaxed)
+    }
+
+    /// Packets received so far.
+    pub fn message_count(&self) -> u64 {
+        self.record.message_count.load(Ordering::Relaxed)
+    }
+
+    /// Whether it can be in rooms.
+    pub const fn can_chat(&self) -> bool {
+        self.spark.is_some()
+    }
+
+    /// Whether it is over.
+    pub fn is_destroyed(&self) -> bool {
+        self.record.is_destroyed.load(Ordering::Relaxed)
+    }
+
+    /// The engine's side of a realtime connection.
+    pub const fn spark(&self) -> Option<&Spark> {
+        self.spark.as_ref()
+    }
+
+    /// Pushes a value with context `api`. A value that is no object is sent as `{"message": value}`.
+    /// Returns false if the connection is over or not a realtime one.
+    pub fn send_message(&self, value: impl Into<Value>) -> bool {
+        self.send_with_context(value, "api")
+    }
+
+    /// Pushes a value with a context of your choice. The client raises `alert` for `alert`, `say` for `user`, and
+    /// `api` for what it does not know.
+    pub fn send_with_context(&self, value: impl Into<Value>, context: &str) -> bool {
+        self.send(&reply::push(value.into(), context))
+    }
+
+    /// Ends the connection for good: the client does not come back by itself.
+    pub fn destroy(&self) {
+        if let Some(spark) = &self.spark {
+            spark.end(CloseReason::Ended);
+        }
+    }
+
+    /// Sends a finished packet.
+    pub(crate) fn send(&self, message: &stellar_transports::Message) -> bool {
+        match &self.spark {
+            Some(spark) => spark.send(message).is_ok(),
+            None => false,
+        }
+    }
+
+    /// The object that `detailsView` answers.
+    pub(crate) fn details(&self) -> impl Serialize {
+        Details {
+            id: self.id(),
+            fingerprint: self.fingerprint(),
+            remote_ip: self.remote_ip().map(|ip| ip.to_string()).unwrap_or_default(),
+            remote_port: self.remote_port(),
+            params: Map::new(),
+            connected_at: self.connected_at(),
+            rooms: self.rooms(),
+            total_actions: self.total_actions(),
+            pending_actions: self.pending_actions(),
+        }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Counts a packet and returns its number.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.record.message_count.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Counts an action, and its end when the guard is dropped.
+    pub(crate) fn begin_action(&self) -> Pending {
+        self.record.total_actions.fetch_add(1, Ordering::Relaxed);
+        let running = self.record.pending_actions.fetch_add(1, Ordering::Relaxed) + 1;
+        Pending {
+            record: Arc::clone(&self.record),
+            running,
+        }
+    }
+
+    pub(crate) fn mark_destroyed(&self) {
+        self.record.is_destroyed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An action that is counted as running.
+pub(crate) struct Pending {
+    record: Arc<Record>,
+    /// How many were running when this one began, itself included.
+    pub(crate) running: u32,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.record.pending_actions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Record {
+    fn new(
+        id: String,
+        kind: ConnectionType,
+        fingerprint: Option<String>,
+        peer: Option<Peer>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            kind,
+            fingerprint: fingerprint.map(String::into_boxed_str),
+            peer,
+            connected_at: now(),
+            total_actions: AtomicU64::new(0),
+            pending_actions: AtomicU32::new(0),
+            message_count: AtomicU64::new(0),
+            is_destroyed: AtomicBool::new(false),
+            lane: Mutex::default(),
+        })
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.record.id)
+            .field("kind", &self.record.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ms since the Unix epoch.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,323 @@
+//! The public folder: finding a file by the name a peer gave, and reading it for the verb `file`.
+//!
+//! HTTP and the verb ask the same [`PublicFiles`], so a name means the same file, and the same
+//! refusal, to both. A name is split into its segments before the disk sees any of it: `..` is
+//! worked out on the segments and may not climb out of the root, so whatever is joined to a root
+//! lies below it. Only symbolic links can lead elsewhere; [`Links`] says whether they may.
+//!
+//! Everything that is not to be served looks the same from outside: not found. Files are read from
+//! disk at each request, there is no cache.
+
+mod body;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::body::{FileBody, FileError};
+
+/// The MIME type of a file whose extension says nothing.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// How often the index file's name is appended before giving up: once is the rule, twice means that
+/// a folder has the name of an index file, more is a link to its own folder.
+const MAX_INDEX_STEPS: usize = 8;
+
+/// What to do with symbolic links that lead out of their root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// Follow every link. Whoever can create links in a root then decides what is public.
+    #[default]
+    Follow,
+    /// Follow links within a root; a file that lies elsewhere in truth is not found.
+    StayInside,
+}
+
+/// The files open to everyone: folders searched in order, then files embedded in the binary.
+///
+/// A clone shares the settings and is cheap. The default serves nothing; the methods that return
+/// `Self` chain.
+#[derive(Clone, Debug, Default)]
+pub struct PublicFiles {
+    shelf: Arc<Shelf>,
+}
+
+#[derive(Clone, Debug)]
+struct Shelf {
+    roots: Vec<PathBuf>,
+    embedded: BTreeMap<String, &'static [u8]>,
+    links: Links,
+    index: String,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self {
+            roots: Vec::new(),
+            embedded: BTreeMap::new(),
+            links: Links::default(),
+            index: "index.html".to_owned(),
+        }
+    }
+}
+
+/// Where a file was found.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A regular file below a root.
+    Disk {
+        /// Where it is: never a folder, never to be shown to peers.
+        path: PathBuf,
+        /// As it was when found, links followed: length and times are the file's own.
+        metadata: Metadata,
+        /// Its MIME type by extension, without a charset.
+        mime: &'static str,
+    },
+    /// A file of the binary.
+    Embedded {
+        /// All of its content.
+        bytes: &'static [u8],
+        /// Its MIME type by extension, without a charset.
+        mime: &'static str,
+    },
+}
+
+impl PublicFiles {
+    /// Nothing to serve yet; index files are called `index.html` and links are followed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a folder, searched after those added before. It need not exist yet.
+    ///
+    /// A relative path is taken from the working directory of this moment.
+    pub fn root(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // Fails where the working directory is gone, or for an empty path: nothing is found then.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        self.shelf_mut().roots.push(path);
+        self
+    }
+
+    /// Adds a file of the binary as `name` (`"css/site.css"`), found when no root has one.
+    ///
+    /// A name that no peer could ask for, such as `"../x"`, is never found.
+    pub fn embed(mut self, name: &str, bytes: &'static [u8]) -> Self {
+        let name = name.trim_start_matches('/').to_owned();
+        self.shelf_mut().embedded.insert(name, bytes);
+        self
+    }
+
+    /// Says what to do with links that leave their root; [`Links::Follow`] unless set.
+    pub fn links(mut self, links: Links) -> Self {
+        self.shelf_mut().links = links;
+        self
+    }
+
+    /// The name of the file that stands for its folder; `index.html` unless set.
+    pub fn index(mut self, name: impl Into<String>) -> Self {
+        self.shelf_mut().index = name.into();
+        self
+    }
+
+    /// Finds the regular file that a peer calls `name`.
+    ///
+    /// The name is a path below the roots, a leading slash or not; a full path is taken too if it
+    /// lies below a root. Segments are separated by `/` alone, `.` and empty ones do not count. A
+    /// folder stands for its index file, and a trailing slash asks for a folder. The name is taken
+    /// as it is: decode an URL's path first, with [`decode_path`].
+    ///
+    /// `None` for everything else: an empty name, a NUL, a `..` above the root (even if the name
+    /// comes back in), devices, sockets and pipes, what may not be looked at, and under
+    /// [`Links::StayInside`] what lies elsewhere. The disk is only touched on a blocking thread;
+    /// dropping the future abandons the answer and leaves nothing open.
+    pub async fn find(&self, name: &str) -> Option<Found> {
+        let name = Name::parse(name)?;
+        let shelf = Arc::clone(&self.shelf);
+        tokio::task::spawn_blocking(move || shelf.find(&name))
+            .await
+            .ok()?
+    }
+
+    /// Reads the whole of a found file, if it has at most `limit` bytes.
+    ///
+    /// The limit holds whatever the file's metadata say: files grow, and some systems' files report
+    /// no length at all. Base64 makes the content a third longer than the limit. The file is read
+    /// and closed on a blocking thread, also when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] if the file is too large, unreadable, or gone since it was found.
+    pub async fn read(&self, found: &Found, limit: usize) -> Result<FileBody, FileError> {
+        match found {
+            Found::Disk { path, mime, .. } => {
+                let (path, mime) = (path.clone(), *mime);
+                tokio::task::spawn_blocking(move || FileBody::read(&path, mime, limit))
+                    .await
+                    .unwrap_or_else(|error| Err(FileError::Io(error.into())))
+            }
+            Found::Embedded { bytes, mime } => FileBody::new(bytes.to_vec(), mime, limit),
+        }
+    }
+
+    fn shelf_mut(&mut self) -> &mut Shelf {
+        Arc::make_mut(&mut self.shelf)
+    }
+}
+
+impl Found {
+    /// The MIME type by extension, without a charset.
+    pub fn mime(&self) -> &'static str {
+        match self {
+            Self::Disk { mime, .. } | Self::Embedded { mime, .. } => mime,
+        }
+    }
+}
+
+/// A name taken apart: segments that are neither empty nor `.` nor `..`.
+#[derive(Debug)]
+struct Name {
+    segments: Vec<String>,
+    /// Whether it began with a slash, so that it may be a full path as well.
+    is_rooted: bool,
+    /// Whether it can only mean a folder.
+    is_folder: bool,
+}
+
+impl Name {
+    fn parse(name: &str) -> Option<Self> {
+        if name.is_empty() || name.contains('\0') {
+            return None;
+        }
+        let mut segments = Vec::new();
+        let mut is_folder = false;
+        for segment in name.split('/') {
+            is_folder = matches!(segment, "" | "." | "..");
+            match segment {
+                "" | "." => {}
+                ".." => {
+                    segments.pop()?;
+                }
+                _ if is_plain(segment) => segments.push(segment.to_owned()),
+                _ => return None,
+            }
+        }
+        Some(Self {
+            segments,
+            is_rooted: name.starts_with('/'),
+            is_folder,
+        })
+    }
+}
+
+/// Whether the system, too, takes the segment for one name: elsewhere than on Unix a backslash
+/// separates and `C:` is a drive.
+fn is_plain(segment: &str) -> bool {
+    let mut parts = Path::new(segment).components();
+    matches!(parts.next(), Some(Component::Normal(part)) if part == segment)
+        && parts.next().is_none()
+}
+
+impl Shelf {
+    fn find(&self, name: &Name) -> Option<Found> {
+        let below: PathBuf = name.segments.iter().collect();
+        let find_below = |below: &Path| {
+            self.roots
+                .iter()
+                .find_map(|root| self.find_on_disk(root, below, name.is_folder))
+        };
+        find_below(&below)
+            .or_else(|| self.find_embedded(name))
+            .or_else(|| {
+                let path = Path::new("/").join(&below);
+                let mut roots = self.roots.iter().filter(|_| name.is_rooted);
+                roots.find_map(|root| {
+                    // By component: `/public-old` does not begin with `/public`.
+                    let below = path.strip_prefix(root).ok()?;
+                    self.find_on_disk(root, below, name.is_folder)
+                })
+            })
+    }
+
+    fn find_on_disk(&self, root: &Path, below: &Path, is_folder: bool) -> Option<Found> {
+        let mut path = root.join(below);
+        let mut metadata = path.metadata().ok()?;
+        if is_folder && !metadata.is_dir() {
+            return None;
+        }
+        for _ in 0..MAX_INDEX_STEPS {
+            if !metadata.is_dir() {
+                break;
+            }
+            path.push(&self.index);
+            metadata = path.metadata().ok()?;
+        }
+        if !metadata.is_file() {
+            return None;
+        }
+        let mime = mime_of(&path);
+        if self.links == Links::StayInside {
+            // The real path is also the one to open later: its links cannot be changed meanwhile.
+            path = path.canonicalize().ok()?;
+            if !path.starts_with(root.canonicalize().ok()?) {
+                return None;
+            }
+        }
+        Some(Found::Disk {
+            path,
+            metadata,
+            mime,
+        })
+    }
+
+    fn find_embedded(&self, name: &Name) -> Option<Found> {
+        let mut path = name.segments.join("/");
+        let found = if name.is_folder {
+            None
+        } else {
+            self.embedded.get(&path)
+        };
+        let bytes = found.or_else(|| {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(&self.index);
+            self.embedded.get(&path)
+        })?;
+        Some(Found::Embedded {
+            bytes,
+            mime: mime_of(Path::new(&path)),
+        })
+    }
+}
+
+/// Decodes the percent escapes of an URL's path, once: `%252e` becomes `%2e`, not a dot.
+///
+/// `None` for an escape that is none (`%zz`), for a NUL, and for what is not UTF-8 afterwards. A
+/// plus sign is a plus sign in a path. Cut off the query before.
+pub fn decode_path(path: &str) -> Option<String> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => digit(bytes.next()?)? * 16 + digit(bytes.next()?)?,
+            _ => byte,
+        };
+        if byte == 0 {
+            return None;
+        }
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn mime_of(path: &Path) -> &'static str {
+    mime_guess::from_path(path)
+        .first_raw()
+        .unwrap_or(UNKNOWN_TYPE)
+}

@@ -1,0 +1,103 @@
+//! The requests of one connection that wait for their turn.
+//!
+//! Requests are started in the order in which they came. One that has to wait (for a hook, for the disk) holds up
+//! those behind it; actions do not, they go on beside the lane once they are started. What waits is bounded: past
+//! the limit the connection is not read from until half of it is done.
+
+use std::collections::VecDeque;
+
+use stellar_transports::AckId;
+
+/// Bytes of waiting requests at which reading stops.
+const PAUSE_AT: usize = 256 * 1024;
+
+/// The lane of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    is_busy: bool,
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+/// A request that waits. It was parsed once to be numbered, and is parsed again when its turn comes: keeping the
+/// text is cheaper than owning every piece of it, and waiting is the exception.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) text: String,
+    pub(crate) ack: Option<AckId>,
+    pub(crate) number: u64,
+}
+
+impl Lane {
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Takes the lane for a request that has to wait.
+    pub(crate) fn occupy(&mut self) {
+        self.is_busy = true;
+    }
+
+    /// Appends a request. Returns whether reading should stop.
+    pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
+        self.bytes += waiting.text.len();
+        self.waiting.push_back(waiting);
+        self.bytes > PAUSE_AT
+    }
+
+    /// The next request, or none, and then the lane is free. Also whether reading may go on.
+    pub(crate) fn next(&mut self) -> (Option<Waiting>, bool) {
+        let next = self.waiting.pop_front();
+        match &next {
+            Some(waiting) => self.bytes -= waiting.text.len(),
+            None => {
+                self.is_busy = false;
+                self.waiting = VecDeque::new();
+            }
+        }
+        (next, self.bytes <= PAUSE_AT / 2)
+    }
+
+    /// Forgets what waits: nobody is there any more to be answered.
+    pub(crate) fn clear(&mut self) {
+        self.waiting = VecDeque::new();
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(number: u64, len: usize) -> Waiting {
+        Waiting {
+            text: "x".repeat(len),
+            ack: None,
+            number,
+        }
+    }
+
+    #[test]
+    fn keeps_order_and_frees_itself() {
+        let mut lane = Lane::default();
+        lane.occupy();
+        assert!(!lane.push(waiting(1, 10)));
+        assert!(!lane.push(waiting(2, 10)));
+        assert_eq!(lane.next().0.unwrap().number, 1);
+        assert_eq!(lane.next().0.unwrap().number, 2);
+        assert!(lane.is_busy());
+        assert!(lane.next().0.is_none());
+        assert!(!lane.is_busy());
+    }
+
+    #[test]
+    fn asks_to_stop_reading_past_the_limit_and_to_go_on_at_half_of_it() {
+        let mut lane = Lane::default();
+        lane.occupy();
+        assert!(!lane.push(waiting(1, PAUSE_AT / 2)));
+        assert!(!lane.push(waiting(2, PAUSE_AT / 2)));
+        assert!(lane.push(waiting(3, 1)));
+        assert!(!lane.next().1);
+        assert!(lane.next().1);
+    }
+}

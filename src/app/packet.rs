@@ -1,0 +1,213 @@
+//! The request packet: its envelope is read by borrowing, its payload stays raw text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// How deep arrays and objects may nest. What passes here is handed to other clients, whose parsers may recurse.
+const MAX_DEPTH: usize = 128;
+
+/// A request. Keys that appear twice count once, the last time, as in `JSON.parse`.
+#[derive(Debug, Default)]
+pub(crate) struct Packet<'a> {
+    /// The verb.
+    pub(crate) event: Option<&'a RawValue>,
+    pub(crate) room: Option<&'a RawValue>,
+    pub(crate) message: Option<&'a RawValue>,
+    pub(crate) params: Option<&'a RawValue>,
+    pub(crate) file: Option<&'a RawValue>,
+    /// Echoed in the response.
+    pub(crate) message_id: Option<&'a RawValue>,
+    /// The values of all other keys, in order.
+    pub(crate) others: Vec<&'a RawValue>,
+}
+
+/// What was received.
+#[derive(Debug)]
+pub(crate) enum Received<'a> {
+    Packet(Packet<'a>),
+    /// JSON, but no object.
+    NotAnObject,
+}
+
+impl<'a> Packet<'a> {
+    /// Reads one packet.
+    ///
+    /// # Errors
+    ///
+    /// A text for the sender, when `text` is not JSON or nests too deep.
+    pub(crate) fn parse(text: &'a str) -> Result<Received<'a>, String> {
+        if nests_deeper_than(text.as_bytes(), MAX_DEPTH) {
+            return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
+        }
+        let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
+        if is_object {
+            serde_json::from_str(text).map(Received::Packet)
+        } else {
+            serde_json::from_str::<&RawValue>(text).map(|_| Received::NotAnObject)
+        }
+        .map_err(|error| format!("it is not JSON ({error})"))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Packet<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Packet<'de>, M::Error> {
+                let mut packet = Packet::default();
+                while let Some(Text(key)) = map.next_key()? {
+                    let value: &'de RawValue = map.next_value()?;
+                    match &*key {
+                        "event" => packet.event = Some(value),
+                        "room" => packet.room = Some(value),
+                        "message" => packet.message = Some(value),
+                        "params" => packet.params = Some(value),
+                        "file" => packet.file = Some(value),
+                        "messageId" => packet.message_id = Some(value),
+                        _ => packet.others.push(value),
+                    }
+                }
+                // Only a text or a number can be an id; anything else is not echoed.
+                packet.message_id = packet
+                    .message_id
+                    .filter(|id| id.get().starts_with(['"', '-']) || id.get().starts_with(|c: char| c.is_ascii_digit()));
+                Ok(packet)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The value as text if it is a string.
+pub(crate) fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
+}
+
+/// The value as a name: a non-empty string, or a number's digits.
+pub(crate) fn as_name(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let value = value?;
+    match value.get().as_bytes().first() {
+        Some(b'"') => as_text(value).filter(|name| !name.is_empty()),
+        Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
+        Some(_) | None => None,
+    }
+}
+
+/// Whether there is nothing to say: null, an empty text or an empty array.
+pub(crate) fn is_empty_message(value: &RawValue) -> bool {
+    let text = value.get();
+    matches!(text, "null" | "\"\"")
+        || text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|inner| inner.trim().is_empty())
+}
+
+/// Whether brackets outside of strings nest deeper than `limit`. One pass, no recursion.
+fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
+    if json.len() <= limit {
+        return false;
+    }
+    let mut depth = 0_usize;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(text: &str) -> Packet<'_> {
+        match Packet::parse(text) {
+            Ok(Received::Packet(packet)) => packet,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_may_come_in_any_order_and_twice() {
+        let packet = packet(r#"{"message":{"a":[1]},"room":"r\u00e9","x":1,"event":"no","event":"say","y":"z"}"#);
+        assert_eq!(as_text(packet.event.unwrap()).unwrap(), "say");
+        assert_eq!(as_name(packet.room).unwrap(), "ré");
+        assert_eq!(packet.message.unwrap().get(), r#"{"a":[1]}"#);
+        assert_eq!(packet.others.len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_packet_is_told_apart() {
+        for text in ["5", "null", "[1,2]", "\"x\"", " true "] {
+            assert!(matches!(Packet::parse(text), Ok(Received::NotAnObject)), "{text}");
+        }
+        for text in ["", "{", "{]", "hello", "{\"a\":}", "\u{FEFF}{}", "{} {}", "{\"a\":\"\0\"}"] {
+            assert!(Packet::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_texts_or_numbers() {
+        assert_eq!(as_name(packet(r#"{"room":12}"#).room).unwrap(), "12");
+        for text in [r#"{"room":""}"#, r#"{"room":null}"#, r#"{"room":{}}"#, r#"{"room":["a"]}"#, "{}"] {
+            assert!(as_name(packet(text).room).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_messages() {
+        for (text, empty) in [("null", true), ("\"\"", true), ("[ ]", true), ("{}", false), ("0", false), ("\" \"", false)] {
+            let json = format!("{{\"message\":{text}}}");
+            assert_eq!(is_empty_message(packet(&json).message.unwrap()), empty, "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_without_recursion() {
+        let deep = |levels: usize| format!("{{\"message\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(Packet::parse(&deep(MAX_DEPTH - 1)).is_ok());
+        assert!(Packet::parse(&deep(MAX_DEPTH)).is_err());
+        assert!(Packet::parse(&deep(1_000_000)).is_err());
+        let quoted = format!("{{\"message\":\"{}\\\"{}\"}}", "[".repeat(1000), "[".repeat(1000));
+        assert!(Packet::parse(&quoted).is_ok(), "brackets in strings do not count");
+    }
+
+    #[test]
+    fn a_message_id_is_a_text_or_a_number() {
+        assert_eq!(packet(r#"{"messageId":"aaa"}"#).message_id.unwrap().get(), "\"aaa\"");
+        assert_eq!(packet(r#"{"messageId":-1.5}"#).message_id.unwrap().get(), "-1.5");
+        assert!(packet(r#"{"messageId":{"a":1}}"#).message_id.is_none());
+    }
+}

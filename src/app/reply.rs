@@ -1,0 +1,219 @@
+//! Response and push packets, as JSON text (Stellar specification, §5).
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use stellar_transports::{AckId, Message};
+
+use super::error::{Error, ErrorFormat};
+use crate::engine::Stamp;
+
+/// What a response must say about the request it answers. Taken when the request is received: a slow request
+/// keeps its own number.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The position of the request among all packets of its connection, from 1.
+    pub(crate) number: u64,
+    pub(crate) message_id: Option<Box<RawValue>>,
+    pub(crate) ack: Option<AckId>,
+}
+
+#[derive(Serialize)]
+struct VerbResponse<'a, D> {
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+    context: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<D>,
+    #[serde(rename = "messageCount")]
+    message_count: u64,
+    #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a RawValue>,
+}
+
+impl Request {
+    /// A verb's success. `data` is left out where there is none.
+    pub(crate) fn ok(&self, data: Option<impl Serialize>) -> Message {
+        self.packet(&VerbResponse {
+            status: "OK",
+            error: None,
+            context: "response",
+            data,
+            message_count: self.number,
+            message_id: self.message_id.as_deref(),
+        })
+    }
+
+    /// A verb's failure.
+    pub(crate) fn failed(&self, error: &Error, data: Option<Value>, format: &ErrorFormat) -> Message {
+        let error_value = match error {
+            Error::Custom(Value::Object(_)) => error.to_value(format),
+            _ if format.as_text => error.to_value(format),
+            _ => error.to_object(format),
+        };
+        self.packet(&VerbResponse {
+            status: &error.message(format),
+            error: Some(error_value),
+            context: "response",
+            data,
+            message_count: self.number,
+            message_id: self.message_id.as_deref(),
+        })
+    }
+
+    /// An answer that is an object of its own: an action's or a file's. Its `context` and number are ours.
+    pub(crate) fn object(&self, mut object: Map<String, Value>) -> Message {
+        object.insert("context".into(), "response".into());
+        object.insert("messageCount".into(), self.number.into());
+        if let Some(id) = &self.message_id {
+            // An id is a text or a number, which always is a value too.
+            object.insert("messageId".into(), serde_json::from_str(id.get()).unwrap_or_default());
+        }
+        self.packet(&object)
+    }
+
+    fn packet(&self, value: &impl Serialize) -> Message {
+        Message::text(to_json(value)).named("response").answering(self.ack)
+    }
+}
+
+/// The greeting.
+pub(crate) fn welcome(text: &str) -> Message {
+    let mut packet = Map::new();
+    packet.insert("welcome".into(), text.into());
+    packet.insert("context".into(), "api".into());
+    Message::text(to_json(&packet)).named("welcome")
+}
+
+/// A push with a context. What is no object is wrapped as its `message`.
+pub(crate) fn push(value: Value, context: &str) -> Message {
+    let mut packet = match value {
+        Value::Object(packet) => packet,
+        other => Map::from_iter([("message".to_owned(), other)]),
+    };
+    packet.insert("context".into(), context.into());
+    let name = match context {
+        "alert" => "alert",
+        "user" => "say",
+        "response" => "response",
+        _ => "api",
+    };
+    Message::text(to_json(&packet)).named(name)
+}
+
+/// Who speaks in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A connection, by id.
+    Connection(String),
+    /// The server itself: `0` on the wire.
+    Server,
+}
+
+/// A chat push (Stellar specification, §5.7). The message is JSON text that is passed on as it came.
+pub(crate) fn chat(
+    message: &str,
+    room: &str,
+    from: &Sender,
+    sent_at: u64,
+    stamp: Stamp<'_>,
+) -> Message {
+    use std::fmt::Write;
+    let mut packet = String::with_capacity(message.len() + room.len() + 160);
+    packet.push_str("{\"message\":");
+    packet.push_str(message);
+    packet.push_str(",\"room\":");
+    packet.push_str(&to_json(&room));
+    // Ids are UUIDs, or texts of our own making, and the epoch is hexadecimal: nothing to escape.
+    let written = match from {
+        Sender::Connection(id) => write!(packet, ",\"from\":{}", to_json(&id)),
+        Sender::Server => packet.write_str(",\"from\":0"),
+    };
+    let written = written.and_then(|()| {
+        write!(
+            packet,
+            ",\"context\":\"user\",\"sentAt\":{sent_at},\"seq\":{},\"epoch\":\"{}\"}}",
+            stamp.seq, stamp.epoch
+        )
+    });
+    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    Message::text(packet).named("say")
+}
+
+/// Serializes what is built from JSON values and plain structs, which cannot fail.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "a packet could not be serialized");
+        "null".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stellar_transports::Payload;
+
+    use super::*;
+
+    fn text(message: &Message) -> &str {
+        match message.payload() {
+            Payload::Text(text) => text,
+            Payload::Binary(_) => panic!("packets are text"),
+        }
+    }
+
+    fn request(number: u64) -> Request {
+        Request {
+            number,
+            message_id: None,
+            ack: None,
+        }
+    }
+
+    #[test]
+    fn verb_answers_are_those_of_the_specification() {
+        let format = ErrorFormat::default();
+        assert_eq!(
+            text(&request(3).ok(Some(true))),
+            r#"{"status":"OK","context":"response","data":true,"messageCount":3}"#
+        );
+        assert_eq!(
+            text(&request(4).ok(None::<()>)),
+            r#"{"status":"OK","context":"response","messageCount":4}"#
+        );
+        assert_eq!(
+            text(&request(8).failed(&Error::VerbRefused("paramAdd".into()), Some(Value::Null), &format)),
+            r#"{"status":"Verb not found or not allowed (paramAdd)","error":{"code":"014","message":"Verb not found or not allowed (paramAdd)"},"context":"response","data":null,"messageCount":8}"#
+        );
+    }
+
+    #[test]
+    fn objects_get_our_context_and_number() {
+        let mut with_id = request(7);
+        with_id.message_id = Some(RawValue::from_string("\"aaa\"".into()).unwrap());
+        let object = json!({"context": "mine", "number": 0.5});
+        let Value::Object(object) = object else { unreachable!() };
+        let packet: Value = serde_json::from_str(text(&with_id.object(object))).unwrap();
+        assert_eq!(
+            packet,
+            json!({"context": "response", "number": 0.5, "messageCount": 7, "messageId": "aaa"})
+        );
+    }
+
+    #[test]
+    fn a_chat_push_carries_the_message_untouched() {
+        let stamp = Stamp { seq: 5, epoch: "ab" };
+        let push = chat("{\"x\": 1e999}", "a\"b", &Sender::Server, 12, stamp);
+        assert_eq!(
+            text(&push),
+            r#"{"message":{"x": 1e999},"room":"a\"b","from":0,"context":"user","sentAt":12,"seq":5,"epoch":"ab"}"#
+        );
+    }
+
+    #[test]
+    fn pushes_are_objects_with_a_context() {
+        assert_eq!(text(&push(json!("hi"), "alert")), r#"{"message":"hi","context":"alert"}"#);
+        assert_eq!(push(json!({}), "mine").name(), Some("api"));
+    }
+}

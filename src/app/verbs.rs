@@ -1,0 +1,381 @@
+//! The verbs: what a packet asks for, and what it is answered (Stellar specification, §4–§6).
+
+use std::borrow::Cow;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use stellar_transports::AckId;
+
+use super::action::Call;
+use super::connection::Connection;
+use super::error::Error;
+use super::lane::Waiting;
+use super::packet::{Packet, Received, as_name, as_text, is_empty_message};
+use super::reply::{self, Request};
+use super::{App, files::FileError};
+use crate::engine::CloseReason;
+
+/// What a packet asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Action,
+    File,
+    DetailsView,
+    RoomAdd,
+    RoomLeave,
+    RoomView,
+    Say,
+    Event,
+    Quit,
+}
+
+impl Verb {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "action" => Self::Action,
+            "file" => Self::File,
+            "detailsView" => Self::DetailsView,
+            "roomAdd" | "roomJoin" => Self::RoomAdd,
+            "roomLeave" => Self::RoomLeave,
+            "roomView" => Self::RoomView,
+            "say" => Self::Say,
+            "event" => Self::Event,
+            "quit" | "exit" => Self::Quit,
+            _ => return None,
+        })
+    }
+}
+
+/// The params of the `event` verb.
+#[derive(Default, Deserialize)]
+struct EventParams<'a> {
+    #[serde(borrow)]
+    room: Option<&'a RawValue>,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl App {
+    /// Takes one packet as it arrives: numbers it, and answers it at once or puts it in line.
+    pub(super) fn receive(&self, connection: &Connection, text: &str, ack: Option<AckId>) {
+        let received = match Packet::parse(text) {
+            Ok(received) => received,
+            Err(detail) => {
+                // Not counted: a client that sent something else than a packet did not count it either.
+                let error = Error::InvalidPacket(detail).to_value(&self.options().errors);
+                let alert = reply::push(json!({"error": error}), "alert");
+                connection.send(&alert.answering(ack));
+                return;
+            }
+        };
+        let number = connection.next_number();
+        {
+            let mut lane = connection.record().lane.lock();
+            if lane.is_busy() {
+                let is_full = lane.push(Waiting {
+                    text: text.to_owned(),
+                    ack,
+                    number,
+                });
+                if let (true, Some(spark)) = (is_full, connection.spark()) {
+                    spark.pause();
+                }
+                return;
+            }
+        }
+        if self.has_to_wait(&received) {
+            let first = Waiting {
+                text: text.to_owned(),
+                ack,
+                number,
+            };
+            self.spawn_lane(connection, Some(first));
+        } else {
+            let answered = self.answer(connection, received, number, ack).now_or_never();
+            debug_assert!(answered.is_some(), "`has_to_wait` knows all that waits");
+        }
+    }
+
+    /// Works off the lane in a task of its own, beginning with `first`. The lane is busy until it is empty.
+    pub(super) fn spawn_lane(&self, connection: &Connection, first: Option<Waiting>) {
+        connection.record().lane.lock().occupy();
+        let (app, connection) = (self.clone(), connection.clone());
+        self.tasks().spawn(async move {
+            if let Some(first) = first {
+                app.answer_waiting(&connection, first).await;
+            }
+            app.work_off(&connection).await;
+        });
+    }
+
+    /// Answers what waits in the lane until nothing does.
+    pub(super) async fn work_off(&self, connection: &Connection) {
+        loop {
+            let (next, may_read) = connection.record().lane.lock().next();
+            if let (true, Some(spark)) = (may_read, connection.spark()) {
+                spark.resume();
+            }
+            match next {
+                Some(waiting) => self.answer_waiting(connection, waiting).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn answer_waiting(&self, connection: &Connection, waiting: Waiting) {
+        // It was parsed when it was numbered, so it parses now.
+        if let Ok(received) = Packet::parse(&waiting.text)
+            && !connection.is_destroyed()
+        {
+            self.answer(connection, received, waiting.number, waiting.ack).await;
+        }
+    }
+
+    /// Whether answering may have to wait for something. Everything else is answered where it is read.
+    fn has_to_wait(&self, received: &Received<'_>) -> bool {
+        let Received::Packet(packet) = received else {
+            return false;
+        };
+        let middleware = self.middleware();
+        match packet.event.and_then(as_text).as_deref().and_then(Verb::parse) {
+            Some(Verb::File) => true,
+            Some(Verb::RoomAdd) => middleware.has_join(),
+            Some(Verb::RoomLeave) => middleware.has_leave(),
+            Some(Verb::Say | Verb::Event) => middleware.has_say_receive() || middleware.has_say(),
+            Some(Verb::Action | Verb::DetailsView | Verb::RoomView | Verb::Quit) | None => false,
+        }
+    }
+
+    /// Answers one packet.
+    async fn answer(&self, connection: &Connection, received: Received<'_>, number: u64, ack: Option<AckId>) {
+        let packet = match received {
+            Received::Packet(packet) => packet,
+            Received::NotAnObject => Packet::default(),
+        };
+        let request = Request {
+            number,
+            message_id: packet.message_id.map(ToOwned::to_owned),
+            ack,
+        };
+        let name = match packet.event {
+            None => Cow::Borrowed("undefined"),
+            Some(event) => as_text(event).unwrap_or_else(|| Cow::Borrowed(event.get())),
+        };
+        let verb = Verb::parse(&name).filter(|_| self.options().allows(&name));
+        let errors = &self.options().errors;
+        let data = |value: Value| Some(value);
+        match verb {
+            None => {
+                let error = Error::VerbRefused(name.into_owned());
+                connection.send(&request.failed(&error, data(Value::Null), errors));
+            }
+            Some(Verb::Quit) => connection.destroy(),
+            Some(Verb::Action) => self.start_action(connection, packet.params, request),
+            Some(Verb::File) => {
+                let response = self.file(packet.file).await;
+                connection.send(&request.object(response));
+            }
+            Some(Verb::DetailsView) => {
+                connection.send(&request.ok(Some(connection.details())));
+            }
+            Some(Verb::RoomAdd) => {
+                let result = match as_name(packet.room) {
+                    Some(room) => self.chat().join_connection(connection, &room).await,
+                    None => Err(Error::RoomRequired),
+                };
+                self.answer_join(connection, &request, result);
+            }
+            Some(Verb::RoomLeave) => {
+                let result = match as_name(packet.room) {
+                    Some(room) => self.chat().leave_connection(connection, &room).await,
+                    None => Err(Error::RoomRequired),
+                };
+                self.answer_join(connection, &request, result);
+            }
+            Some(Verb::RoomView) => {
+                let status = match as_name(packet.room) {
+                    // Membership is checked first, so nobody learns which other rooms exist.
+                    Some(room) if connection.spark().is_some_and(|spark| spark.is_in(&room)) => {
+                        self.chat().status(&room)
+                    }
+                    Some(room) => Err(Error::NotMember(room.into_owned())),
+                    None => Err(Error::RoomRequired),
+                };
+                connection.send(&match status {
+                    Ok(status) => request.ok(Some(status)),
+                    Err(error) => request.failed(&error, None, errors),
+                });
+            }
+            Some(Verb::Say) => self.say(connection, &packet, &request).await,
+            Some(Verb::Event) => self.event(connection, packet.params, &request).await,
+        }
+    }
+
+    fn answer_join(&self, connection: &Connection, request: &Request, result: Result<(), Error>) {
+        connection.send(&match result {
+            Ok(()) => request.ok(Some(true)),
+            Err(error) => request.failed(&error, Some(Value::Bool(false)), &self.options().errors),
+        });
+    }
+
+    async fn say(&self, connection: &Connection, packet: &Packet<'_>, request: &Request) {
+        let message = said(packet);
+        let delivery = match (as_name(packet.room), &message) {
+            (Some(room), Some(message)) if !is_empty_message(message) => {
+                self.chat().receive(Some(connection), &room, message).await
+            }
+            _ => Err(Error::RoomAndMessageRequired),
+        };
+        self.answer_and_deliver(connection, request, delivery).await;
+    }
+
+    async fn event(&self, connection: &Connection, params: Option<&RawValue>, request: &Request) {
+        let params = params.and_then(|params| serde_json::from_str::<EventParams<'_>>(params.get()).ok());
+        let params = params.unwrap_or_default();
+        let data = match params.data {
+            None => Ok(Value::Null),
+            Some(data) => serde_json::from_str(data.get())
+                .map_err(|error| Error::InvalidPacket(format!("the data cannot be read ({error})"))),
+        };
+        let delivery = match (as_name(params.room), as_name(params.event), data) {
+            (Some(room), Some(event), Ok(data)) => {
+                self.chat().raise(Some(connection), &room, &event, data).await
+            }
+            (_, _, Err(error)) => Err(error),
+            _ => Err(Error::RoomAndMessageRequired),
+        };
+        self.answer_and_deliver(connection, request, delivery).await;
+    }
+
+    /// The speaker's answer does not wait for the members.
+    async fn answer_and_deliver(
+        &self,
+        connection: &Connection,
+        request: &Request,
+        delivery: Result<Option<super::chat::Delivery>, Error>,
+    ) {
+        match delivery {
+            Ok(delivery) => {
+                connection.send(&request.ok(None::<()>));
+                self.chat().deliver(delivery).await;
+            }
+            Err(error) => {
+                connection.send(&request.failed(&error, None, &self.options().errors));
+            }
+        }
+    }
+
+    async fn file(&self, name: Option<&RawValue>) -> Map<String, Value> {
+        let name = name.and_then(as_text).filter(|name| !name.is_empty());
+        let found = match name {
+            Some(name) => self.files().find(&name).await,
+            None => None,
+        };
+        let body = match found {
+            Some(found) => self
+                .files()
+                .read(&found, self.options().max_file)
+                .await
+                .map_err(|error| match error {
+                    FileError::NotRegular => Error::FileMissing,
+                    other => Error::FileUnreadable(other.to_string()),
+                }),
+            None => Err(Error::FileMissing),
+        };
+        let value = match body {
+            Ok(body) => {
+                let mut response = json!({
+                    "error": null,
+                    "content": body.content,
+                    "mime": body.mime,
+                    "length": body.length,
+                });
+                if let Some(encoding) = body.encoding {
+                    response["encoding"] = encoding.into();
+                }
+                if let Some(last_modified) = body.last_modified {
+                    response["lastModified"] = last_modified.into();
+                }
+                response
+            }
+            Err(error) => {
+                let errors = &self.options().errors;
+                json!({
+                    "error": error.to_value(errors),
+                    "content": null,
+                    "mime": "text/html",
+                    "length": error.message(errors).len(),
+                })
+            }
+        };
+        match value {
+            Value::Object(response) => response,
+            _ => Map::new(),
+        }
+    }
+
+    /// Starts an action. It runs right here as far as it gets without waiting; a task is made only for the rest.
+    fn start_action(&self, connection: &Connection, params: Option<&RawValue>, request: Request) {
+        let params = params.map(|params| serde_json::from_str::<Map<String, Value>>(params.get()));
+        let call = Call {
+            connection: connection.clone(),
+            // Without params there is no name either: unknown action.
+            params: params.and_then(Result::ok).unwrap_or_default(),
+            number: request.number,
+        };
+        let (app, connection) = (self.clone(), connection.clone());
+        let mut running: BoxFuture<'static, ()> = Box::pin(async move {
+            let outcome = call.run(app.clone()).await;
+            if outcome.is_silent {
+                return;
+            }
+            let mut response = outcome.response;
+            if let Some(error) = outcome.error {
+                response.insert("error".into(), error.to_value(&app.options().errors));
+            }
+            connection.send(&request.object(response));
+        });
+        // The first poll is ours; whatever it waits for is asked again by the task's own first poll.
+        let mut nobody = TaskContext::from_waker(Waker::noop());
+        if let Poll::Pending = running.as_mut().poll(&mut nobody) {
+            self.tasks().spawn(running);
+        }
+    }
+
+    /// What arrived is no text at all.
+    pub(super) fn receive_binary(&self, connection: &Connection, bytes: &[u8], ack: Option<AckId>) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.receive(connection, text, ack),
+            Err(_) => {
+                if let Some(spark) = connection.spark() {
+                    spark.end(CloseReason::UnsupportedData);
+                }
+            }
+        }
+    }
+}
+
+/// The message of a `say` packet: its `message`, or what the other keys say, joined by spaces, as old clients
+/// expect.
+fn said<'a>(packet: &Packet<'a>) -> Option<Cow<'a, RawValue>> {
+    if let Some(message) = packet.message {
+        return Some(Cow::Borrowed(message));
+    }
+    if packet.others.is_empty() {
+        return None;
+    }
+    let words: Vec<_> = packet
+        .others
+        .iter()
+        .map(|value| as_text(value).unwrap_or_else(|| Cow::Borrowed(value.get())))
+        .collect();
+    let text = reply::to_json(&words.join(" "));
+    RawValue::from_string(text).ok().map(Cow::Owned)
+}
+

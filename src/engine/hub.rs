@@ -1,0 +1,184 @@
+//! All connections and rooms: the one home of what connections share.
+//!
+//! Locks, in the order in which they may be taken: a spark's list of rooms, the directory of rooms, a room, an
+//! outbox. None is held over an `.await`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::room::{Room, Shared};
+use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn};
+
+/// Connections by id, and rooms by name.
+#[derive(Debug, Default)]
+pub struct Hub {
+    sparks: RwLock<HashMap<ConnectionId, Spark>>,
+    rooms: RwLock<HashMap<Arc<str>, Shared>>,
+}
+
+impl Hub {
+    pub(super) fn add(&self, spark: &Spark) {
+        self.sparks.write().insert(spark.id(), spark.clone());
+    }
+
+    pub(super) fn remove(&self, spark: &Spark) {
+        self.sparks.write().remove(&spark.id());
+    }
+
+    /// How many connections are open.
+    pub fn len(&self) -> usize {
+        self.sparks.read().len()
+    }
+
+    /// Whether no connection is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The connection with this id.
+    pub fn spark(&self, id: ConnectionId) -> Option<Spark> {
+        self.sparks.read().get(&id).cloned()
+    }
+
+    /// All connections that are open now, in no order.
+    pub fn sparks(&self) -> Vec<Spark> {
+        self.sparks.read().values().cloned().collect()
+    }
+
+    /// Sends one message to every connection, encoded once per dialect.
+    pub fn broadcast(&self, message: &Message) {
+        let _turn = Turn::begin();
+        let mut broadcast = super::Broadcast::new(message);
+        for spark in self.sparks() {
+            let _closed = broadcast.send_to(spark.connection());
+        }
+    }
+
+    /// Creates a room. False if it exists.
+    pub fn create(&self, room: &str) -> bool {
+        let mut rooms = self.rooms.write();
+        if rooms.contains_key(room) {
+            return false;
+        }
+        rooms.insert(room.into(), Arc::new(Room::new()));
+        true
+    }
+
+    /// Removes a room and its members from it, and returns them; `None` if there is no such room.
+    pub fn destroy(&self, room: &str) -> Option<Vec<Member>> {
+        let (name, room) = self.rooms.write().remove_entry(room)?;
+        let members = room.destroy();
+        for member in &members {
+            let mut joined = member.spark.joined().lock();
+            joined.names.retain(|joined| *joined != name);
+        }
+        Some(members)
+    }
+
+    /// Whether a room exists.
+    pub fn exists(&self, room: &str) -> bool {
+        self.rooms.read().contains_key(room)
+    }
+
+    /// The names of all rooms, sorted.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<_> = self.rooms.read().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Adds a connection to a room.
+    ///
+    /// # Errors
+    ///
+    /// In this order: it is in it already, there is no such room, the connection is over.
+    pub fn join(&self, spark: &Spark, room: &str) -> Result<(), RoomError> {
+        let mut joined = spark.joined().lock();
+        if joined.names.iter().any(|name| &**name == room) {
+            return Err(RoomError::AlreadyIn);
+        }
+        let (name, room) = self.find(room).ok_or(RoomError::Missing)?;
+        if joined.is_over {
+            return Err(RoomError::Closed);
+        }
+        room.insert(spark)?;
+        joined.names.push(name);
+        Ok(())
+    }
+
+    /// Removes a connection from a room.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in it.
+    pub fn leave(&self, spark: &Spark, room: &str) -> Result<(), RoomError> {
+        let mut joined = spark.joined().lock();
+        let position = joined.names.iter().position(|name| &**name == room);
+        joined.names.remove(position.ok_or(RoomError::NotIn)?);
+        if let Some((_, room)) = self.find(room) {
+            room.remove(spark.id());
+        }
+        Ok(())
+    }
+
+    /// Removes a connection from all rooms, and keeps it from joining any again.
+    pub(super) fn leave_all(&self, spark: &Spark) {
+        let mut joined = spark.joined().lock();
+        joined.is_over = true;
+        for name in std::mem::take(&mut joined.names) {
+            if let Some((_, room)) = self.find(&name) {
+                room.remove(spark.id());
+            }
+        }
+    }
+
+    /// The members of a room, in no order; `None` if there is no such room.
+    pub fn members(&self, room: &str) -> Option<Vec<Member>> {
+        self.find(room).map(|(_, room)| room.members())
+    }
+
+    /// How many members a room has; `None` if there is no such room.
+    pub fn members_count(&self, room: &str) -> Option<usize> {
+        self.find(room).map(|(_, room)| room.len())
+    }
+
+    /// Sends a message to every member of a room: numbered, encoded once per dialect, and in the same order for
+    /// all. `message` makes it when its number is known.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such room.
+    pub fn publish(&self, room: &str, message: impl FnOnce(Stamp<'_>) -> Message) -> Result<(), RoomError> {
+        let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
+        let _turn = Turn::begin();
+        room.publish(message);
+        Ok(())
+    }
+
+    /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such room.
+    pub fn publish_each(
+        &self,
+        room: &str,
+        message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
+    ) -> Result<(), RoomError> {
+        let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
+        let _turn = Turn::begin();
+        room.publish_each(message);
+        Ok(())
+    }
+
+    fn find(&self, room: &str) -> Option<(Arc<str>, Shared)> {
+        let rooms = self.rooms.read();
+        let (name, room) = rooms.get_key_value(room)?;
+        Some((Arc::clone(name), Arc::clone(room)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

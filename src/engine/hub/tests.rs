@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use stellar_transports::Context;
+use stellar_transports::memory::{Memory, MemoryPeer, Received};
+
+use super::*;
+use crate::engine::{Engine, Handler, Incoming};
+
+#[derive(Debug)]
+struct Silent;
+
+impl Handler for Silent {
+    fn received(&self, _spark: &Spark, _message: Incoming<'_>) {}
+}
+
+struct Fixture {
+    hub: Arc<Hub>,
+    context: Arc<Context>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let engine = Engine::new(Silent);
+        let hub = Arc::clone(engine.hub());
+        Self {
+            hub,
+            context: engine.start(),
+        }
+    }
+
+    async fn connect(&self) -> (MemoryPeer, Spark) {
+        let peer = Memory.connect(&self.context, "/".parse().unwrap()).await.unwrap();
+        let spark = self.hub.spark(peer.id()).unwrap();
+        (peer, spark)
+    }
+}
+
+fn numbered(stamp: Stamp<'_>) -> Message {
+    Message::text(stamp.seq.to_string())
+}
+
+#[tokio::test]
+async fn members_receive_in_order_and_others_do_not() {
+    let fixture = Fixture::new();
+    let (mut a, spark_a) = fixture.connect().await;
+    let (mut b, spark_b) = fixture.connect().await;
+    fixture.hub.create("room");
+    fixture.hub.create("other");
+    fixture.hub.join(&spark_a, "room").unwrap();
+    fixture.hub.join(&spark_b, "other").unwrap();
+    for _ in 0..3 {
+        fixture.hub.publish("room", numbered).unwrap();
+    }
+    fixture.hub.publish("other", |_| Message::text("other")).unwrap();
+    for expected in ["1", "2", "3"] {
+        assert_eq!(a.receive().await, Received::Text(expected.into()));
+    }
+    assert_eq!(b.receive().await, Received::Text("other".into()));
+}
+
+#[tokio::test]
+async fn joins_and_leaves_fail_in_the_documented_order() {
+    let fixture = Fixture::new();
+    let (_peer, spark) = fixture.connect().await;
+    assert_eq!(fixture.hub.join(&spark, "room"), Err(RoomError::Missing));
+    assert_eq!(fixture.hub.leave(&spark, "room"), Err(RoomError::NotIn));
+    assert!(fixture.hub.create("room"));
+    assert!(!fixture.hub.create("room"));
+    fixture.hub.join(&spark, "room").unwrap();
+    assert_eq!(fixture.hub.join(&spark, "room"), Err(RoomError::AlreadyIn));
+    assert_eq!(fixture.hub.members_count("room"), Some(1));
+    fixture.hub.leave(&spark, "room").unwrap();
+    assert_eq!(fixture.hub.members_count("room"), Some(0));
+    assert!(fixture.hub.exists("room"), "an empty room stays");
+}
+
+#[tokio::test]
+async fn leaving_keeps_the_positions_of_the_others_right() {
+    let fixture = Fixture::new();
+    fixture.hub.create("room");
+    let mut members = Vec::new();
+    for _ in 0..5 {
+        let (peer, spark) = fixture.connect().await;
+        fixture.hub.join(&spark, "room").unwrap();
+        members.push((peer, spark));
+    }
+    for index in [0, 3, 1] {
+        let (peer, spark) = members.remove(index.min(members.len() - 1));
+        fixture.hub.leave(&spark, "room").unwrap();
+        drop(peer);
+        let mut expected: Vec<_> = members.iter().map(|(_, spark)| spark.id()).collect();
+        let found = fixture.hub.members("room").unwrap();
+        let mut found: Vec<_> = found.iter().map(|member| member.spark.id()).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_nowhere_and_joins_nothing() {
+    let fixture = Fixture::new();
+    fixture.hub.create("room");
+    let (peer, spark) = fixture.connect().await;
+    fixture.hub.join(&spark, "room").unwrap();
+    drop(peer);
+    assert!(fixture.hub.is_empty());
+    assert_eq!(fixture.hub.members_count("room"), Some(0));
+    assert_eq!(fixture.hub.join(&spark, "room"), Err(RoomError::Closed));
+}
+
+#[tokio::test]
+async fn destroying_a_room_empties_it() {
+    let fixture = Fixture::new();
+    fixture.hub.create("room");
+    let (_peer, spark) = fixture.connect().await;
+    fixture.hub.join(&spark, "room").unwrap();
+    assert_eq!(fixture.hub.destroy("room").unwrap().len(), 1);
+    assert!(spark.rooms().is_empty());
+    assert!(fixture.hub.destroy("room").is_none());
+    assert!(fixture.hub.publish("room", numbered).is_err());
+}
+
+#[tokio::test]
+async fn a_room_message_is_encoded_once_however_many_members() {
+    let fixture = Fixture::new();
+    fixture.hub.create("room");
+    let mut peers = Vec::new();
+    for _ in 0..10 {
+        let (peer, spark) = fixture.connect().await;
+        fixture.hub.join(&spark, "room").unwrap();
+        peers.push(peer);
+    }
+    let before = fixture.context.metrics.encoded.get();
+    fixture.hub.publish("room", numbered).unwrap();
+    assert_eq!(fixture.context.metrics.encoded.get() - before, 1);
+    assert_eq!(fixture.context.metrics.sent.get(), 10);
+}
+
+#[tokio::test]
+async fn a_text_that_clients_would_obey_is_not_sent() {
+    let fixture = Fixture::new();
+    let (_peer, spark) = fixture.connect().await;
+    let reserved = Message::text("\"primus::server::close\"");
+    assert_eq!(spark.send(&reserved), Err(crate::engine::WriteError::Reserved));
+    spark.send(&Message::text("\"primus\"")).unwrap();
+}

@@ -1,0 +1,134 @@
+//! The engine: connections (*sparks*), the bus that their messages arrive on, and rooms. Primus's role, usable
+//! without the app on top.
+//!
+//! A [`Handler`] says what happens; the engine brings connections of every transport to it in the same shape:
+//!
+//! ```
+//! use stellar::engine::{Engine, Handler, Incoming, IncomingPayload, Message, Spark};
+//!
+//! #[derive(Debug)]
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn received(&self, spark: &Spark, message: Incoming<'_>) {
+//!         if let IncomingPayload::Text(text) = message.payload {
+//!             let _closed_meanwhile = spark.send(&Message::text(text));
+//!         }
+//!     }
+//! }
+//!
+//! let engine = Engine::new(Echo);
+//! assert!(engine.hub().is_empty());
+//! ```
+
+mod bus;
+mod hub;
+mod room;
+mod spark;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+pub use hub::Hub;
+pub use room::{Member, RoomError, Stamp};
+pub use spark::{Spark, WriteError};
+pub use stellar_transports::{
+    AckId, Broadcast, CloseReason, ConnectionId, Handshake, Incoming, IncomingPayload, Initiator, Limits,
+    Message, Origins, Payload, Peer, Refusal, SendError, Turn,
+};
+use stellar_transports::{Context, Metrics};
+
+/// How long leaving may be put off by [`Handler::closed`].
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What an application does with its connections.
+///
+/// `opened`, `received` and `closed` of one spark never overlap and come in this order. They are called on the
+/// task that reads from the peer, so they return quickly; longer work goes into a task of its own.
+pub trait Handler: fmt::Debug + Send + Sync + 'static {
+    /// Decides whether a peer may connect, before it is promised anything. The default admits everyone.
+    ///
+    /// # Errors
+    ///
+    /// The refusal becomes the HTTP answer to the handshake.
+    fn authorize<'a>(&'a self, handshake: &'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> {
+        let _ = handshake;
+        Box::pin(async { Ok(()) })
+    }
+
+    /// A connection is open. Its handshake is gone afterwards: keep what you need of it with [`Spark::attach`].
+    fn opened(&self, spark: &Spark, handshake: &Handshake) {
+        let _ = (spark, handshake);
+    }
+
+    /// A message has arrived. It borrows from the read buffer: copy what you keep.
+    fn received(&self, spark: &Spark, message: Incoming<'_>);
+
+    /// A connection is over. The spark is still in its rooms; it leaves them when this returns, or when the
+    /// returned future is done, but five seconds later at the most.
+    fn closed(&self, spark: &Spark, reason: &CloseReason) -> Option<BoxFuture<'static, ()>> {
+        let _ = (spark, reason);
+        None
+    }
+}
+
+/// Connections of all transports, their rooms, and the handler that they are brought to.
+#[derive(Debug)]
+pub struct Engine {
+    hub: Arc<Hub>,
+    handler: Arc<dyn Handler>,
+    limits: Limits,
+    origins: Origins,
+    metrics: Metrics,
+}
+
+impl Engine {
+    /// An engine with default limits.
+    pub fn new(handler: impl Handler) -> Self {
+        Self::with_hub(Arc::new(Hub::default()), Arc::new(handler))
+    }
+
+    /// An engine whose handler already knows the hub.
+    pub fn with_hub(hub: Arc<Hub>, handler: Arc<dyn Handler>) -> Self {
+        Self {
+            hub,
+            handler,
+            limits: Limits::default(),
+            origins: Origins::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Replaces the limits per connection.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Chooses the web origins that may connect besides the server's own.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// The connections and rooms.
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Gets ready for connections: gives transports what they need to deliver here.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, which the heartbeats need.
+    pub fn start(self) -> Arc<Context> {
+        let limits = self.limits.clone();
+        let origins = self.origins.clone();
+        let metrics = self.metrics.clone();
+        Context::start(Arc::new(self), limits, origins, metrics)
+    }
+}

@@ -1,0 +1,160 @@
+//! One connection, as applications see it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use stellar_transports::{
+    CloseReason, Connection, ConnectionId, Message, Payload, Peer, SendError, primus,
+};
+
+/// A handle on one connection. Cloning shares it; two handles are equal when they mean the same connection.
+#[derive(Clone)]
+pub struct Spark(Arc<Connection>);
+
+/// What the engine keeps per connection.
+struct State {
+    peer: Peer,
+    rooms: Mutex<Joined>,
+    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+/// The rooms of one connection, in the order of joining.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    pub(super) names: Vec<Arc<str>>,
+    /// Set once the connection has left for good: a join that was under way then must not succeed.
+    pub(super) is_over: bool,
+}
+
+/// Why a message was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// It could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A text that clients would take for one of the protocol's own control strings.
+    #[error("strings that begin with \"primus::\" belong to the protocol")]
+    Reserved,
+}
+
+impl Spark {
+    /// The spark of a connection that has just opened.
+    pub(super) fn open(connection: &Arc<Connection>, peer: Peer) -> Self {
+        connection.attach(Box::new(State {
+            peer,
+            rooms: Mutex::default(),
+            attachment: OnceLock::new(),
+        }));
+        Self(Arc::clone(connection))
+    }
+
+    /// The spark of a connection that is known to be open.
+    pub(super) fn of(connection: &Arc<Connection>) -> Self {
+        Self(Arc::clone(connection))
+    }
+
+    fn state(&self) -> &State {
+        self.0
+            .attachment()
+            .expect("a spark is made by `open`, which attaches the state")
+    }
+
+    /// The public id. It may be shown to other users.
+    pub fn id(&self) -> ConnectionId {
+        self.0.id()
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> Peer {
+        self.state().peer
+    }
+
+    /// The name of the transport that carries it.
+    pub fn transport(&self) -> &'static str {
+        self.0.transport()
+    }
+
+    /// Sends a message. It never waits; a peer that does not keep up is disconnected.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is over, or the text is reserved for the protocol.
+    pub fn send(&self, message: &Message) -> Result<(), WriteError> {
+        if let Payload::Text(text) = message.payload()
+            && primus::is_reserved(text)
+        {
+            return Err(WriteError::Reserved);
+        }
+        Ok(self.0.send(message)?)
+    }
+
+    /// Ends the connection. The first reason stands.
+    pub fn end(&self, reason: CloseReason) {
+        self.0.close(reason);
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    /// Bytes that wait for the client.
+    pub fn outbox_bytes(&self) -> usize {
+        self.0.outbox_bytes()
+    }
+
+    /// Stops reading from the client until [`resume`](Self::resume), so that it feels the back-pressure.
+    pub fn pause(&self) {
+        self.0.pause();
+    }
+
+    /// Reads again.
+    pub fn resume(&self) {
+        self.0.resume();
+    }
+
+    /// The names of its rooms, in the order of joining.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        self.joined().lock().names.clone()
+    }
+
+    /// Whether it is in `room`.
+    pub fn is_in(&self, room: &str) -> bool {
+        self.joined().lock().names.iter().any(|name| &**name == room)
+    }
+
+    /// Attaches a value of the application's own. The first call wins and returns true.
+    pub fn attach<T: Any + Send + Sync>(&self, value: T) -> bool {
+        self.state().attachment.set(Box::new(value)).is_ok()
+    }
+
+    /// The attached value, if it is a `T`.
+    pub fn attachment<T: Any>(&self) -> Option<&T> {
+        self.state().attachment.get()?.downcast_ref()
+    }
+
+    pub(super) fn joined(&self) -> &Mutex<Joined> {
+        &self.state().rooms
+    }
+
+    pub(super) const fn connection(&self) -> &Arc<Connection> {
+        &self.0
+    }
+}
+
+impl PartialEq for Spark {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Spark {}
+
+impl fmt::Debug for Spark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Spark").field(&self.id()).finish()
+    }
+}

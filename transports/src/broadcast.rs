@@ -1,0 +1,46 @@
+//! One message to many connections, encoded once per dialect.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Connection, Message, SendError};
+
+/// A message on its way to several connections. Each encoding of it is made at the first connection that needs it,
+/// and shared by all others.
+#[derive(Debug)]
+pub struct Broadcast<'m> {
+    message: &'m Message,
+    /// Few enough that a scan beats a map.
+    encoded: Vec<(&'static str, Bytes)>,
+}
+
+impl<'m> Broadcast<'m> {
+    /// Prepares `message`; nothing is encoded yet.
+    pub const fn new(message: &'m Message) -> Self {
+        Self {
+            message,
+            encoded: Vec::new(),
+        }
+    }
+
+    /// Sends it to one connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send_to(&mut self, connection: &Arc<Connection>) -> Result<(), SendError> {
+        let dialect = connection.dialect();
+        let encoding = dialect.encoding();
+        let frame = match self.encoded.iter().find(|(known, _)| *known == encoding) {
+            Some((_, frame)) => frame.clone(),
+            None => {
+                connection.context().metrics.encoded.inc();
+                let frame = dialect.encode(self.message);
+                self.encoded.push((encoding, frame.clone()));
+                frame
+            }
+        };
+        connection.send_encoded(frame)
+    }
+}

@@ -1,0 +1,415 @@
+//! One live peer, as everything above the transports sees it.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use crate::heartbeat::{Beat, Heartbeat};
+use crate::outbox::{Life, MAX_SLICES, Outbox};
+use crate::turn;
+use crate::{CloseReason, Context, Dialect, Message, Socket};
+
+/// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
+/// does not make a healthy peer look slow.
+const FLUSH_EARLY: usize = 64 * 1024;
+
+/// The public name of a connection: a random UUID v4. It authorizes nothing, so others may see it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(Uuid);
+
+impl ConnectionId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        // Only the one form that is ever shown, so that two texts never mean the same connection.
+        let uuid = Uuid::try_parse(text).ok()?;
+        (text.len() == 36 && !text.bytes().any(|b| b.is_ascii_uppercase())).then_some(Self(uuid))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closed or closing.
+    #[error("the connection is closed")]
+    Closed,
+    /// The outbox is full; the connection is being closed for it.
+    #[error("the connection does not keep up and is being closed")]
+    SlowConsumer,
+}
+
+/// A handle on one connection, shared by its transport and the engine.
+///
+/// Sending never waits: a message goes into the outbox, which is bounded in bytes, and from there to the socket at
+/// the end of the current [`Turn`](crate::Turn) or by the connection's own task.
+pub struct Connection {
+    id: ConnectionId,
+    transport: &'static str,
+    dialect: &'static dyn Dialect,
+    socket: Option<Arc<Socket>>,
+    outbox: Mutex<Outbox>,
+    heartbeat: Heartbeat,
+    /// When the message that is coming in began, in ms of the sweep's clock plus one; 0 between messages.
+    partial_since: AtomicU64,
+    watched: AtomicBool,
+    paused: AtomicBool,
+    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    context: Arc<Context>,
+}
+
+impl Connection {
+    /// A connection that writes to `socket`, or whose transport takes frames itself if there is none.
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        transport: &'static str,
+        dialect: &'static dyn Dialect,
+        socket: Option<Arc<Socket>>,
+    ) -> Arc<Self> {
+        let connection = Arc::new(Self {
+            id: ConnectionId::random(),
+            transport,
+            dialect,
+            socket,
+            outbox: Mutex::default(),
+            heartbeat: Heartbeat::default(),
+            partial_since: AtomicU64::new(0),
+            watched: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            attachment: OnceLock::new(),
+            context: Arc::clone(context),
+        });
+        context.sweep.add(&connection);
+        connection
+    }
+
+    /// The public id.
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The name of the transport.
+    pub const fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    /// The peer's message language.
+    pub const fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    /// What all transports share.
+    pub(crate) const fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Attaches the engine's own state. The first call wins and returns true.
+    pub fn attach(&self, state: Box<dyn Any + Send + Sync>) -> bool {
+        self.attachment.set(state).is_ok()
+    }
+
+    /// What was attached, if it is a `T`.
+    pub fn attachment<T: Any>(&self) -> Option<&T> {
+        self.attachment.get()?.downcast_ref()
+    }
+
+    /// Sends one message to this peer.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is over, or ends because its outbox would exceed the limit. The message is then gone.
+    pub fn send(self: &Arc<Self>, message: &Message) -> Result<(), SendError> {
+        self.context.metrics.encoded.inc();
+        self.send_encoded(self.dialect.encode(message))
+    }
+
+    /// Sends bytes that this connection's dialect has encoded.
+    pub(crate) fn send_encoded(self: &Arc<Self>, frame: Bytes) -> Result<(), SendError> {
+        let mut outbox = self.outbox.lock();
+        if !matches!(outbox.life, Life::Open) {
+            return Err(SendError::Closed);
+        }
+        let limit = self.context.limits.max_outbox;
+        if !outbox.has_room(frame.len(), limit) {
+            // The bytes may be here only because the turn is long, or the task was not run yet.
+            self.write_out(&mut outbox);
+        }
+        if !outbox.has_room(frame.len(), limit) {
+            outbox.life = Life::Closing(CloseReason::SlowConsumer);
+            return Err(self.wake(outbox, SendError::SlowConsumer));
+        }
+        outbox.push(frame);
+        self.context.metrics.sent.inc();
+        self.schedule(outbox);
+        Ok(())
+    }
+
+    /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.
+    pub(crate) fn send_control(self: &Arc<Self>, frame: Bytes) {
+        let mut outbox = self.outbox.lock();
+        if outbox.has_room(frame.len(), self.context.limits.max_outbox) {
+            outbox.push(frame);
+            self.schedule(outbox);
+        } else if matches!(outbox.life, Life::Open) {
+            outbox.life = Life::Closing(CloseReason::SlowConsumer);
+            self.wake(outbox, ());
+        }
+    }
+
+    /// Ends the connection. The first reason stands; later calls do nothing.
+    pub fn close(&self, reason: CloseReason) {
+        let mut outbox = self.outbox.lock();
+        if matches!(outbox.life, Life::Open) {
+            outbox.life = Life::Closing(reason);
+            self.wake(outbox, ());
+        }
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        matches!(self.outbox.lock().life, Life::Open)
+    }
+
+    /// Bytes that wait for the peer.
+    pub fn outbox_bytes(&self) -> usize {
+        self.outbox.lock().bytes()
+    }
+
+    /// Asks the transport to stop reading from this peer, so that the peer feels the back-pressure.
+    pub fn pause(&self) {
+        self.paused.store(true, Ordering::Release);
+    }
+
+    /// Lets the transport read again.
+    pub fn resume(&self) {
+        if self.paused.swap(false, Ordering::AcqRel) {
+            let outbox = self.outbox.lock();
+            self.wake(outbox, ());
+        }
+    }
+
+    /// Whether the transport should leave incoming data where it is.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// Notes a sign of life.
+    pub(crate) fn heard(&self) {
+        self.heartbeat.heard();
+    }
+
+    /// Notes whether a message is half received, for the receive deadline.
+    pub(crate) fn set_partial(self: &Arc<Self>, partial: bool) {
+        if !partial {
+            self.partial_since.store(0, Ordering::Relaxed);
+        } else if self.partial_since.load(Ordering::Relaxed) == 0 {
+            self.partial_since
+                .store(self.context.sweep.clock() + 1, Ordering::Relaxed);
+            self.watch();
+        }
+    }
+
+    /// Asks the sweep to look at this connection's deadlines at each tick.
+    fn watch(self: &Arc<Self>) {
+        if !self.watched.swap(true, Ordering::SeqCst) {
+            self.context.sweep.watch(self);
+        }
+    }
+
+    /// One heartbeat: pings, or ends the connection if the last ping brought nothing. `frame` is the dialect's ping.
+    pub(crate) fn beat(self: &Arc<Self>, frame: Bytes) {
+        if self.is_paused() {
+            // We are the ones who do not read; silence says nothing about the peer.
+            self.heartbeat.heard();
+        }
+        match self.heartbeat.beat() {
+            Beat::Ping => {
+                let _closed_meanwhile = self.send_encoded(frame);
+            }
+            Beat::Dead => self.close(CloseReason::HeartbeatMissed),
+        }
+    }
+
+    /// Ends the connection if a deadline has passed. Returns whether it still needs watching.
+    pub(crate) fn check_deadlines(&self) -> bool {
+        // Cleared first: whoever starts to wait from here on puts the connection on the list again.
+        self.watched.store(false, Ordering::SeqCst);
+        let limits = &self.context.limits;
+        let stalled_since = self.outbox.lock().stalled_since;
+        if stalled_since.is_some_and(|since| since.elapsed() >= limits.write_timeout) {
+            self.close(CloseReason::WriteTimeout);
+            return false;
+        }
+        let partial_since = self.partial_since.load(Ordering::Relaxed);
+        if partial_since != 0 && !self.is_paused() {
+            let waited = self.context.sweep.clock().saturating_sub(partial_since - 1);
+            if u128::from(waited) >= limits.receive_timeout.as_millis() {
+                self.close(CloseReason::ReceiveTimeout);
+                return false;
+            }
+        }
+        (stalled_since.is_some() || partial_since != 0) && !self.watched.swap(true, Ordering::SeqCst)
+    }
+
+    /// Registers the connection's own task, to be woken when there is something to do for it.
+    pub(crate) fn register(&self, waker: &Waker) {
+        let mut outbox = self.outbox.lock();
+        if !outbox.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            outbox.waker = Some(waker.clone());
+        }
+    }
+
+    /// The reason, once, when somebody has asked for the end. From then on only control frames go out.
+    pub(crate) fn take_closing(&self) -> Option<CloseReason> {
+        let mut outbox = self.outbox.lock();
+        let Life::Closing(reason) = &outbox.life else {
+            return None;
+        };
+        let reason = reason.clone();
+        if !reason.lets_outbox_drain() {
+            outbox.discard();
+        }
+        outbox.life = Life::Closed;
+        Some(reason)
+    }
+
+    /// Marks the connection closed by the peer. Returns false if it was closed already.
+    pub(crate) fn mark_closed(&self) -> bool {
+        let mut outbox = self.outbox.lock();
+        let was_over = matches!(outbox.life, Life::Closed);
+        outbox.life = Life::Closed;
+        !was_over
+    }
+
+    /// Takes the next frame, for transports that have no socket of their own.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_frame(&self) -> Option<Bytes> {
+        self.outbox.lock().pop()
+    }
+
+    /// Writes as much as the socket takes, on behalf of the turn that ends.
+    pub(crate) fn flush_turn(self: &Arc<Self>) {
+        let mut outbox = self.outbox.lock();
+        outbox.in_turn = false;
+        if !self.write_out(&mut outbox) {
+            self.wake(outbox, ());
+        }
+    }
+
+    /// Writes everything, or registers the task for when the socket takes data again.
+    pub(crate) fn poll_flush(self: &Arc<Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = &self.socket else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut outbox = self.outbox.lock();
+        while !outbox.is_empty() {
+            let written = {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let count = outbox.slices(&mut slices);
+                socket.poll_write_vectored(cx, &slices[..count])
+            };
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    outbox.advance(written);
+                    outbox.stalled_since = None;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    if outbox.stalled_since.is_none() {
+                        outbox.stalled_since = Some(Instant::now());
+                        drop(outbox);
+                        self.watch();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        outbox.stalled_since = None;
+        drop(outbox);
+        socket.poll_flush(cx)
+    }
+
+    /// Tries to write without waiting. Returns false if the connection's own task has to go on.
+    fn write_out(&self, outbox: &mut Outbox) -> bool {
+        let Some(socket) = self.socket.as_ref().filter(|socket| socket.writes_from_anywhere()) else {
+            return outbox.is_empty();
+        };
+        while !outbox.is_empty() {
+            let written = {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let count = outbox.slices(&mut slices);
+                socket.try_write_vectored(&slices[..count])
+            };
+            match written {
+                Ok(written) if written > 0 => {
+                    outbox.advance(written);
+                    outbox.stalled_since = None;
+                }
+                // Blocked or broken: the task finds out which.
+                Ok(_) | Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Arranges for what is in the outbox to be written: at the end of this thread's turn, or by the task.
+    fn schedule(self: &Arc<Self>, mut outbox: parking_lot::MutexGuard<'_, Outbox>) {
+        if outbox.bytes() > FLUSH_EARLY && outbox.stalled_since.is_none() {
+            if !self.write_out(&mut outbox) {
+                self.wake(outbox, ());
+            }
+        } else if !outbox.in_turn {
+            if turn::join(self) {
+                outbox.in_turn = true;
+            } else {
+                self.wake(outbox, ());
+            }
+        }
+    }
+
+    /// Wakes the task after the lock is released.
+    #[allow(clippy::unused_self, reason = "reads as the connection's own step")]
+    fn wake<T>(&self, mut outbox: parking_lot::MutexGuard<'_, Outbox>, result: T) -> T {
+        let waker = outbox.waker.take();
+        drop(outbox);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id)
+            .field("transport", &self.transport)
+            .field("dialect", &self.dialect.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! What a peer brings when it knocks, and how it is turned away.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::Value;
+
+/// Where a request comes from, as far as the server trusts what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address: the socket's, or what a trusted proxy reported.
+    pub ip: IpAddr,
+    /// The client's port; 0 when a proxy did not say.
+    pub port: u16,
+    /// Whether the client's own connection is encrypted.
+    pub secure: bool,
+}
+
+impl Peer {
+    /// A peer that is directly connected.
+    pub const fn direct(address: SocketAddr, secure: bool) -> Self {
+        Self {
+            ip: address.ip(),
+            port: address.port(),
+            secure,
+        }
+    }
+}
+
+/// Everything known about a connection before it is one.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// The name of the transport that received it.
+    pub transport: &'static str,
+    /// The name of the dialect that the peer will speak.
+    pub dialect: &'static str,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// The requested path and query.
+    pub uri: Uri,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// What an earlier layer attached to the request.
+    pub extensions: http::Extensions,
+}
+
+impl Handshake {
+    /// The text after `?`, undecoded; empty if there is none.
+    pub fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// The value of the header `name`, if it is there once and readable text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Why a handshake was turned away, and what the peer is told (Primus specification, §3.2 and §12).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The HTTP status; 401 unless chosen otherwise.
+    pub status: StatusCode,
+    /// Becomes the `error` of the JSON body.
+    pub error: Value,
+    /// Sent as `WWW-Authenticate`, with status 401 only.
+    pub authenticate: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with status 401.
+    pub fn new(error: impl Into<Value>) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            error: error.into(),
+            authenticate: None,
+        }
+    }
+
+    /// Chooses the status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Sends a `WWW-Authenticate` challenge with a 401.
+    #[must_use]
+    pub fn with_authenticate(mut self, challenge: impl Into<String>) -> Self {
+        self.authenticate = Some(challenge.into());
+        self
+    }
+}

@@ -1,0 +1,174 @@
+//! How bytes reach a Stellar server.
+//!
+//! A [`Transport`] takes HTTP requests from the server, turns them into [`Connection`]s and delivers what happens
+//! on them to the [`Bus`]. It knows nothing of rooms, verbs or actions. What flows through:
+//!
+//! ```text
+//! socket → frame → Incoming → Event::Received → Bus::dispatch → … engine …
+//!                                                                   │
+//! socket ← one write per turn ← outbox ← Dialect::encode ← Message ◄┘
+//! ```
+//!
+//! This file is the registry: the one list of built-in transports, and of the doors of those that are not built in.
+
+mod broadcast;
+pub mod body;
+mod close;
+mod connection;
+mod dialect;
+mod handshake;
+mod heartbeat;
+#[cfg(feature = "testing")]
+pub mod memory;
+mod message;
+mod metrics;
+mod origin;
+mod outbox;
+pub mod primus;
+mod socket;
+mod sweep;
+mod transport;
+mod turn;
+#[cfg(feature = "ws")]
+pub mod ws;
+
+use std::sync::Arc;
+
+pub use broadcast::Broadcast;
+pub use close::{CloseReason, Initiator};
+pub use connection::{Connection, ConnectionId, SendError};
+pub use dialect::Dialect;
+pub use handshake::{Handshake, Peer, Refusal};
+pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
+pub use metrics::Metrics;
+pub use origin::Origins;
+pub use socket::Socket;
+pub use sweep::Sweep;
+pub use transport::{Body, Bus, Context, Event, Limits, Transport};
+pub use turn::Turn;
+
+/// The options of all built-in transports, each nested under its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Options of the `ws` transport.
+    #[cfg(feature = "ws")]
+    pub ws: ws::Options,
+}
+
+/// One line of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The transport's name.
+    pub name: &'static str,
+    /// Where its clients come in, as shown to people.
+    pub doors: &'static [Door],
+    /// Builds it; `None` when this build does not contain it.
+    pub build: Option<Build>,
+}
+
+/// Builds a transport.
+pub type Build = fn(&Options) -> Arc<dyn Transport>;
+
+/// A door: a path prefix (of whole segments), and what else tells its requests apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// The path.
+    pub path: &'static str,
+    /// Whether requests must carry an `EIO` parameter (`Some(true)`), must not (`Some(false)`), or may.
+    pub engineio: Option<bool>,
+    /// Who comes in here.
+    pub clients: &'static str,
+}
+
+impl Door {
+    /// Whether a request for `path` with `query` is at this door.
+    pub fn is_for(&self, path: &str, query: &str) -> bool {
+        is_under(path, self.path)
+            && self
+                .engineio
+                .is_none_or(|wanted| wanted == has_parameter(query, "EIO"))
+    }
+}
+
+/// Every transport by name, built in or not.
+pub const REGISTRY: &[Entry] = &[
+    Entry {
+        name: "ws",
+        doors: &[
+            Door {
+                path: "/primus",
+                engineio: Some(false),
+                clients: "Primus (websockets) and the generated client",
+            },
+            Door {
+                path: "/ws",
+                engineio: None,
+                clients: "any WebSocket client, plain JSON",
+            },
+        ],
+        #[cfg(feature = "ws")]
+        build: Some(|options| Arc::new(ws::Ws::new(options.ws.clone()))),
+        #[cfg(not(feature = "ws"))]
+        build: None,
+    },
+    Entry {
+        name: "polling",
+        doors: &[
+            Door {
+                path: "/primus",
+                engineio: Some(true),
+                clients: "Primus (engine.io) and old browsers",
+            },
+            Door {
+                path: "/engine.io",
+                engineio: None,
+                clients: "engine.io-client",
+            },
+        ],
+        build: None,
+    },
+    Entry {
+        name: "socketio",
+        doors: &[Door {
+            path: "/socket.io",
+            engineio: None,
+            clients: "socket.io clients",
+        }],
+        build: None,
+    },
+];
+
+/// The registry's line for `name`.
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    REGISTRY.iter().find(|entry| entry.name == name)
+}
+
+/// Whether `path` is `prefix` or below it, by whole segments: `/primusfoo` is not under `/primus`.
+pub fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the query has a parameter called `name`.
+pub fn has_parameter(query: &str, name: &str) -> bool {
+    query
+        .split('&')
+        .any(|pair| pair.split('=').next() == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_match_whole_segments() {
+        let ws = entry("ws").unwrap();
+        let polling = entry("polling").unwrap();
+        assert!(ws.doors[0].is_for("/primus", ""));
+        assert!(ws.doors[0].is_for("/primus/", "_primuscb=1"));
+        assert!(!ws.doors[0].is_for("/primusfoo", ""));
+        assert!(!ws.doors[0].is_for("/primus/", "EIO=4"));
+        assert!(polling.doors[0].is_for("/primus/", "x=1&EIO=4"));
+        assert!(!polling.doors[1].is_for("/engine.iox", "EIO=4"));
+    }
+}

@@ -1,0 +1,158 @@
+//! The bounded queue of one connection.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::task::Waker;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+
+use crate::CloseReason;
+
+/// How many frames one write gathers. Linux takes up to 1,024 slices; past a few dozen nothing is gained.
+pub(crate) const MAX_SLICES: usize = 64;
+
+/// Frames that wait for a peer, in order, and how far the connection is in its life.
+///
+/// It knows no socket: who writes takes [`slices`](Self::slices) and reports with [`advance`](Self::advance).
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// Whether the first frame has been written in part; then it must be finished before anything else.
+    front_is_partial: bool,
+    pub(crate) life: Life,
+    /// Since when the socket has taken nothing although something waits.
+    pub(crate) stalled_since: Option<Instant>,
+    /// Whether the current turn of this thread or another will flush it.
+    pub(crate) in_turn: bool,
+    /// The connection's own task.
+    pub(crate) waker: Option<Waker>,
+}
+
+/// How far a connection is in its life.
+#[derive(Debug, Default)]
+pub(crate) enum Life {
+    #[default]
+    Open,
+    /// Somebody asked for its end; its task has not acted yet.
+    Closing(CloseReason),
+    /// The engine has been told; only farewell frames go out.
+    Closed,
+}
+
+impl Outbox {
+    /// Whether a frame of `len` bytes fits under `limit`. An empty outbox takes a frame of any size.
+    pub(crate) fn has_room(&self, len: usize, limit: usize) -> bool {
+        self.frames.is_empty() || self.bytes + len <= limit
+    }
+
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The next frames to write, at most `into.len()` of them.
+    pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let mut count = 0;
+        for (slot, frame) in into.iter_mut().zip(&self.frames) {
+            *slot = IoSlice::new(frame);
+            count += 1;
+        }
+        count
+    }
+
+    /// Removes `written` bytes from the front.
+    pub(crate) fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(front) = self.frames.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                self.front_is_partial |= written > 0;
+                break;
+            }
+            written -= front.len();
+            self.front_is_partial = false;
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() {
+            // A quiet connection owns no queue.
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Takes the first frame whole.
+    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only transports without a socket take frames"))]
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        Some(frame)
+    }
+
+    /// Forgets all frames but one whose beginning is already on the wire.
+    pub(crate) fn discard(&mut self) {
+        let keep = usize::from(self.front_is_partial);
+        self.frames.truncate(keep);
+        self.bytes = self.frames.front().map_or(0, Bytes::len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(outbox: &Outbox) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = outbox.slices(&mut slices);
+        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn keeps_order_over_partial_writes() {
+        let mut outbox = Outbox::default();
+        for frame in ["abc", "de", "f"] {
+            outbox.push(Bytes::from_static(frame.as_bytes()));
+        }
+        outbox.advance(4);
+        assert_eq!(written(&outbox), b"ef");
+        assert_eq!(outbox.bytes(), 2);
+        outbox.advance(2);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn has_no_room_over_the_limit_but_takes_one_large_frame_when_empty() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.has_room(10, 4));
+        outbox.push(Bytes::from_static(b"0123456789"));
+        assert!(!outbox.has_room(1, 4));
+        outbox.advance(10);
+        outbox.push(Bytes::from_static(b"x"));
+        assert!(outbox.has_room(3, 4));
+        assert!(!outbox.has_room(4, 4));
+    }
+
+    #[test]
+    fn discarding_never_tears_a_frame_that_is_half_written() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"abc"));
+        outbox.push(Bytes::from_static(b"def"));
+        outbox.advance(1);
+        outbox.discard();
+        assert_eq!(written(&outbox), b"bc");
+        assert_eq!(outbox.bytes(), 2);
+        outbox.advance(2);
+        outbox.push(Bytes::from_static(b"ghi"));
+        outbox.discard();
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.bytes(), 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Heartbeats and deadlines of all connections of a server, without a timer per connection.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::{Connection, Context};
+
+/// The interval is cut into at most this many slots, and never into slots shorter than [`SHORTEST_TICK`].
+const SLOTS: u32 = 128;
+const SHORTEST_TICK: Duration = Duration::from_millis(20);
+/// How often deadlines are looked at, at the least.
+const LONGEST_TICK: Duration = Duration::from_millis(250);
+
+/// Visits each connection once per ping interval.
+///
+/// Connections are spread over the slots of a wheel; each tick visits one slot. So no two neighbours beat at the
+/// same moment, and a server full of connections that were opened at once still beats evenly.
+#[derive(Debug)]
+pub struct Sweep {
+    pings: bool,
+    tick: Duration,
+    slots: Vec<Mutex<Vec<Weak<Connection>>>>,
+    next_slot: AtomicUsize,
+    /// Connections with a stalled write or a half received message.
+    watched: Mutex<Vec<Weak<Connection>>>,
+    started: Instant,
+}
+
+impl Sweep {
+    pub(crate) fn new(ping_interval: Option<Duration>) -> Self {
+        let interval = ping_interval.unwrap_or(Duration::from_secs(30));
+        let tick = (interval / SLOTS).clamp(SHORTEST_TICK, LONGEST_TICK);
+        let slots = (interval.as_millis() / tick.as_millis()).max(1) as usize;
+        Self {
+            pings: ping_interval.is_some(),
+            tick,
+            slots: std::iter::repeat_with(Mutex::default).take(slots).collect(),
+            next_slot: AtomicUsize::new(0),
+            watched: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Sweeps until the context is dropped.
+    pub(crate) fn spawn(context: &Arc<Context>) {
+        let tick = context.sweep.tick;
+        let context = Arc::downgrade(context);
+        tokio::spawn(async move {
+            let mut interval = tokio::time::interval(tick);
+            // After a suspended machine wakes up, every missed tick at once would look like mass silence.
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            for slot in 0_usize.. {
+                interval.tick().await;
+                let Some(context) = context.upgrade() else {
+                    return;
+                };
+                context.sweep.visit(slot % context.sweep.slots.len());
+            }
+        });
+    }
+
+    /// Milliseconds since the sweep began.
+    pub(crate) fn clock(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives a new connection the next slot.
+    pub(crate) fn add(&self, connection: &Arc<Connection>) {
+        // A stride coprime to the slot count scatters connections that arrive together over the whole interval.
+        let turn = self.next_slot.fetch_add(1, Ordering::Relaxed);
+        let stride = (self.slots.len() * 5 / 8) | 1;
+        let slot = turn.wrapping_mul(stride) % self.slots.len();
+        self.slots[slot].lock().push(Arc::downgrade(connection));
+    }
+
+    pub(crate) fn watch(&self, connection: &Arc<Connection>) {
+        self.watched.lock().push(Arc::downgrade(connection));
+    }
+
+    fn visit(&self, slot: usize) {
+        let watched = std::mem::take(&mut *self.watched.lock());
+        let mut still_watched: Vec<_> = watched
+            .into_iter()
+            .filter(|weak| weak.upgrade().is_some_and(|connection| connection.check_deadlines()))
+            .collect();
+        if !still_watched.is_empty() {
+            self.watched.lock().append(&mut still_watched);
+        }
+
+        let mut alive = Vec::new();
+        self.slots[slot].lock().retain(|weak| {
+            let connection = weak.upgrade().filter(|connection| connection.is_open());
+            let keep = connection.is_some();
+            alive.extend(connection);
+            keep
+        });
+        if self.pings && !alive.is_empty() {
+            beat_all(&alive);
+        }
+    }
+}
+
+/// Pings are encoded once per dialect and tick.
+fn beat_all(connections: &[Arc<Connection>]) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let mut encoded: Vec<(&'static str, Bytes)> = Vec::new();
+    let _turn = crate::Turn::begin();
+    for connection in connections {
+        let dialect = connection.dialect();
+        let frame = match encoded.iter().find(|(name, _)| *name == dialect.name()) {
+            Some((_, frame)) => frame.clone(),
+            None => {
+                let frame = dialect.ping(now);
+                encoded.push((dialect.name(), frame.clone()));
+                frame
+            }
+        };
+        connection.beat(frame);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_and_slots_cover_the_interval() {
+        for (interval, slots) in [(30_000, 128), (300, 15), (40, 2), (10, 1)] {
+            let sweep = Sweep::new(Some(Duration::from_millis(interval)));
+            assert_eq!(sweep.slots.len(), slots, "{interval} ms");
+            assert!(sweep.tick * u32::try_from(slots).unwrap() <= Duration::from_millis(interval.max(20)));
+        }
+    }
+}

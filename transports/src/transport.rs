@@ -1,0 +1,139 @@
+//! The seam: what a transport is to the server, and what the engine is to a transport.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming as IncomingBody;
+use tokio_util::task::TaskTracker;
+
+use crate::{CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep};
+
+/// The body of every HTTP answer.
+pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A way for clients to come in.
+///
+/// A *door* is a path (and what else tells its requests apart); *claiming* a request means that the transport
+/// will answer it, whatever the answer is.
+///
+/// # Notes for implementers
+///
+/// * Ask [`Bus::admit`] before anything is promised to the peer, then dispatch [`Event::Opened`] exactly once,
+///   [`Event::Received`] in the order of arrival and [`Event::Closed`] exactly once, also when the task dies.
+/// * Events of one connection never overlap. `dispatch` does not block, so call it from the task that reads.
+/// * Do not read while [`Connection::is_paused`].
+/// * Any byte from the peer is a sign of life: [`Connection::heard`].
+/// * Everything that can be half done (handshake, message, close) has a deadline.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// The one word for this transport: its folder, feature, configuration section and `--transport` value.
+    fn name(&self) -> &'static str;
+
+    /// Whether `request` came through one of this transport's doors.
+    fn claims(&self, request: &Request<IncomingBody>) -> bool;
+
+    /// Answers a claimed request. Connections that it opens go on in tasks of [`Context::tasks`].
+    async fn serve(
+        &self,
+        request: Request<IncomingBody>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Response<Body>;
+}
+
+/// Where transports deliver: the engine.
+#[async_trait]
+pub trait Bus: fmt::Debug + Send + Sync + 'static {
+    /// Decides whether a peer may open a connection. Called once per connection, before [`Event::Opened`].
+    async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal>;
+
+    /// Takes one event of one connection. Returns quickly: it is called on the reading task.
+    fn dispatch(&self, connection: &Arc<Connection>, event: Event<'_>);
+}
+
+/// What happens on a connection.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The connection is open; messages may be sent from now on.
+    Opened(Box<Handshake>),
+    /// The peer sent a message.
+    Received(Incoming<'a>),
+    /// The connection is over; nothing can be sent any more, no event follows.
+    Closed(CloseReason),
+}
+
+/// Limits that hold for each connection of every transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message accepted, in bytes, after reassembly. Default 10 MiB, Primus's `maxLength`. Over it: 1009.
+    pub max_message: usize,
+    /// Most frames that one message may come in. Default 1,024. Over it: 1008.
+    pub max_fragments: u32,
+    /// Most bytes that may wait for a peer. Default 8 MiB. A single larger message is taken when nothing else waits.
+    /// Over it: [`CloseReason::SlowConsumer`].
+    pub max_outbox: usize,
+    /// How long a peer's socket may refuse all data while some waits. Default 20 s.
+    pub write_timeout: Duration,
+    /// How long a message may take from its first byte to its last. Default 60 s.
+    pub receive_timeout: Duration,
+    /// How long to wait for a peer's part of a closing handshake. Default 3 s.
+    pub close_timeout: Duration,
+    /// Time between two pings to a connection; one without an answer ends it. `None` turns pings off. Default 30 s.
+    pub ping_interval: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message: 10 * 1024 * 1024,
+            max_fragments: 1024,
+            max_outbox: 8 * 1024 * 1024,
+            write_timeout: Duration::from_secs(20),
+            receive_timeout: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(3),
+            ping_interval: Some(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// What all transports of one server share.
+#[derive(Debug)]
+pub struct Context {
+    /// Where events go.
+    pub bus: Arc<dyn Bus>,
+    /// Limits per connection.
+    pub limits: Limits,
+    /// Which web origins may connect.
+    pub origins: Origins,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Heartbeats and deadlines of all connections.
+    pub sweep: Sweep,
+    /// The tasks of open connections, for a drain to wait for.
+    pub tasks: TaskTracker,
+}
+
+impl Context {
+    /// Builds the shared part and starts its sweep.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start(bus: Arc<dyn Bus>, limits: Limits, origins: Origins, metrics: Metrics) -> Arc<Self> {
+        let context = Arc::new(Self {
+            bus,
+            sweep: Sweep::new(limits.ping_interval),
+            limits,
+            origins,
+            metrics,
+            tasks: TaskTracker::new(),
+        });
+        Sweep::spawn(&context);
+        context
+    }
+}

@@ -1,0 +1,340 @@
+//! One WebSocket connection: the task that reads it, and writes what others could not.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
+
+use super::frame::{self, FrameGuard, TooManyFragments};
+use crate::primus::{self, Control};
+use crate::{CloseReason, Connection, Context, Dialect, Event, Incoming, Initiator, Socket, Turn};
+
+/// Messages handled before other tasks of the thread get their chance.
+const READ_BUDGET: usize = 128;
+
+/// The task of one connection, written as a state machine so that a quiet connection is small and nothing waits
+/// behind anything else: a stalled write does not delay reading, a busy reader does not delay the close.
+///
+/// ```text
+///            close asked for, or the peer's close frame
+///   Open ──────────────────────────────────────────────► Closing ──► done
+///     └──────────── socket broken ─────────────────────────────────► done
+/// ```
+pub(super) struct Pump {
+    stream: WebSocketStream<Wire>,
+    connection: Arc<Connection>,
+    socket: Arc<Socket>,
+    speaks_primus: bool,
+    phase: Phase,
+}
+
+enum Phase {
+    Open,
+    /// Our close frame is in the outbox; the peer's is awaited until the deadline.
+    Closing {
+        deadline: Pin<Box<Sleep>>,
+        /// Tell the peer that nothing more comes, once everything is written: it may never answer otherwise.
+        half_close: bool,
+    },
+}
+
+impl Pump {
+    /// Prepares the connection; `early` is what the peer sent right behind its handshake.
+    /// `None` if that is already more than a peer may do.
+    pub(super) async fn new(
+        context: &Arc<Context>,
+        socket: Arc<Socket>,
+        dialect: &'static dyn Dialect,
+        early: &[u8],
+        read_buffer: usize,
+    ) -> Option<Self> {
+        let limits = &context.limits;
+        let connection = Connection::new(context, "ws", dialect, Some(Arc::clone(&socket)));
+        let mut guard = FrameGuard::new(limits.max_fragments);
+        guard.scan(early).ok()?;
+        let wire = Wire {
+            socket: Arc::clone(&socket),
+            connection: Arc::clone(&connection),
+            guard,
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(read_buffer)
+            .write_buffer_size(0)
+            .max_message_size(Some(limits.max_message))
+            .max_frame_size(Some(limits.max_message));
+        let stream =
+            WebSocketStream::from_partially_read(wire, early.to_vec(), Role::Server, Some(config)).await;
+        context
+            .metrics
+            .connections
+            .get_or_create(&[("transport", "ws")])
+            .inc();
+        Some(Self {
+            stream,
+            speaks_primus: dialect.name() == "primus",
+            connection,
+            socket,
+            phase: Phase::Open,
+        })
+    }
+
+    pub(super) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Handles what has arrived. Everything that it causes leaves in one write per connection, at its end.
+    /// Returns whether more may be waiting.
+    fn receive(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let _turn = Turn::begin();
+        for _ in 0..READ_BUDGET {
+            if self.connection.is_paused() || !self.connection.is_open() {
+                return false;
+            }
+            match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Some(Ok(message))) => self.deliver(&message, cx),
+                Poll::Ready(Some(Err(error))) => {
+                    match failure(&error) {
+                        CloseReason::PeerGone => self.finish(CloseReason::PeerGone),
+                        reason => self.connection.close(reason),
+                    }
+                    return false;
+                }
+                Poll::Ready(None) => {
+                    self.finish(CloseReason::PeerGone);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn deliver(&mut self, message: &WsMessage, cx: &mut TaskContext<'_>) {
+        let incoming = match message {
+            WsMessage::Text(text) => match self.control(text) {
+                Some(control) => return self.answer(&control),
+                None => Incoming::text(text),
+            },
+            WsMessage::Binary(bytes) => Incoming::binary(bytes),
+            WsMessage::Close(frame) => {
+                let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+                // Writes tungstenite's answer to the close into the outbox; the wire takes it without waiting.
+                let _written = Pin::new(&mut self.stream).poll_flush(cx);
+                return self.finish(CloseReason::PeerClosed(code));
+            }
+            // Answered by tungstenite; as a sign of life they were counted when they were read.
+            WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_) => return,
+        };
+        let context = self.connection.context();
+        context.metrics.received.inc();
+        context.bus.dispatch(&self.connection, Event::Received(incoming));
+    }
+
+    fn control(&self, text: &str) -> Option<Control> {
+        self.speaks_primus.then(|| Control::parse(text)).flatten()
+    }
+
+    fn answer(&self, control: &Control) {
+        let answer = match control {
+            Control::Ping(number) => primus::pong(number),
+            Control::Id => primus::id(self.connection.id()),
+            Control::Pong | Control::Unknown => return,
+        };
+        self.connection.send_control(frame::text(&answer));
+    }
+
+    /// The end that somebody on this side asked for: says farewell and waits for the peer to do the same.
+    fn begin_closing(&mut self, reason: CloseReason) {
+        if self.speaks_primus && !reason.may_return() {
+            self.connection.send_control(frame::text(primus::SERVER_CLOSE));
+        }
+        self.connection.send_control(self.close_frame(&reason));
+        let half_close = reason.initiator() == Initiator::Server;
+        self.enter_closing(half_close);
+        self.tell_bus(reason);
+    }
+
+    /// Primus closes without a code (Primus specification, §4.1); a code tells the others, and us, more.
+    fn close_frame(&self, reason: &CloseReason) -> Bytes {
+        match reason {
+            CloseReason::Ended | CloseReason::Reconnect | CloseReason::HeartbeatMissed
+                if self.speaks_primus =>
+            {
+                frame::encode(frame::Opcode::Close, b"")
+            }
+            reason => frame::close(reason.code(), &reason.to_string()),
+        }
+    }
+
+    /// The end that the peer made.
+    fn finish(&mut self, reason: CloseReason) {
+        if matches!(self.phase, Phase::Open) {
+            let reason = self.connection.take_closing().unwrap_or(reason);
+            self.connection.mark_closed();
+            self.enter_closing(true);
+            self.tell_bus(reason);
+        }
+    }
+
+    fn enter_closing(&mut self, half_close: bool) {
+        let limit = self.connection.context().limits.close_timeout;
+        self.phase = Phase::Closing {
+            deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limit)),
+            half_close,
+        };
+    }
+
+    fn tell_bus(&self, reason: CloseReason) {
+        let context = self.connection.context();
+        let metrics = &context.metrics;
+        metrics.connections.get_or_create(&[("transport", "ws")]).dec();
+        metrics.closed.get_or_create(&[("reason", reason.label())]).inc();
+        tracing::debug!(conn = %self.connection.id(), reason = reason.label(), "connection closed");
+        context.bus.dispatch(&self.connection, Event::Closed(reason));
+    }
+
+    /// Writes the rest and reads until the peer has closed too. What it still sends is read and forgotten: a socket
+    /// that is closed with unread data would reset the connection and take our last frames with it.
+    fn poll_closing(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Phase::Closing {
+            deadline,
+            half_close,
+        } = &mut self.phase
+        else {
+            return Poll::Pending;
+        };
+        let is_flushed = match self.connection.poll_flush(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Pending => false,
+        };
+        if is_flushed && std::mem::take(half_close) && self.socket.poll_shutdown(cx).is_pending() {
+            *half_close = true;
+        }
+        let wire = self.stream.get_mut();
+        let mut scratch = [0; 2048];
+        loop {
+            if is_flushed && wire.guard.has_seen_close() {
+                return Poll::Ready(());
+            }
+            let mut buf = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut *wire).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                Poll::Ready(Ok(()) | Err(_)) if is_flushed => return Poll::Ready(()),
+                // The peer is done, but may still take what we have.
+                Poll::Ready(Ok(()) | Err(_)) | Poll::Pending => return deadline.as_mut().poll(cx),
+            }
+        }
+    }
+}
+
+impl Future for Pump {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        // First of all, so that whatever happens from here on wakes this task again.
+        this.connection.register(cx.waker());
+        if matches!(this.phase, Phase::Open) {
+            let has_more = this.receive(cx);
+            if let Some(reason) = this.connection.take_closing() {
+                this.begin_closing(reason);
+            } else if matches!(this.phase, Phase::Open) {
+                if let Poll::Ready(Err(_)) = this.connection.poll_flush(cx) {
+                    this.finish(CloseReason::PeerGone);
+                } else {
+                    if has_more {
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        this.poll_closing(cx)
+    }
+}
+
+impl Drop for Pump {
+    /// A task that is dropped in the middle (the runtime stops, or it panicked) still reports its end.
+    fn drop(&mut self) {
+        if matches!(self.phase, Phase::Open) {
+            self.connection.mark_closed();
+            self.tell_bus(CloseReason::Internal);
+        }
+    }
+}
+
+/// What tungstenite reads from and writes to: reads come from the socket, writes join the ordered outbox.
+pub(super) struct Wire {
+    socket: Arc<Socket>,
+    connection: Arc<Connection>,
+    guard: FrameGuard,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(self.socket.poll_read(cx, buf))?;
+        let read = &buf.filled()[before..];
+        if !read.is_empty() {
+            self.connection.heard();
+            self.guard.scan(read).map_err(io::Error::other)?;
+            self.connection.set_partial(self.guard.is_partial());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.connection.send_control(Bytes::copy_from_slice(buf));
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Why reading failed, as a close reason.
+fn failure(error: &WsError) -> CloseReason {
+    match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::MessageTooBig,
+        WsError::Capacity(other) => CloseReason::ProtocolError(other.to_string().into()),
+        WsError::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => CloseReason::PeerGone,
+        WsError::Protocol(protocol) => CloseReason::ProtocolError(protocol.to_string().into()),
+        WsError::Utf8(_) => CloseReason::InvalidText,
+        WsError::Io(error) => match error.get_ref() {
+            Some(inner) if inner.is::<TooManyFragments>() => CloseReason::TooManyFragments,
+            _ => CloseReason::PeerGone,
+        },
+        WsError::ConnectionClosed
+        | WsError::AlreadyClosed
+        | WsError::AttackAttempt
+        | WsError::Tls(_)
+        | WsError::WriteBufferFull(_)
+        | WsError::Url(_)
+        | WsError::Http(_)
+        | WsError::HttpFormat(_) => CloseReason::PeerGone,
+    }
+}

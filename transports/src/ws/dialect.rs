@@ -1,0 +1,63 @@
+//! The two message languages that ride on WebSocket here.
+
+use bytes::Bytes;
+
+use super::frame::{self, Opcode};
+use crate::{Dialect, Message, Payload, primus};
+
+/// Both write messages alike, so a room's message is encoded once for both.
+const ENCODING: &str = "websocket";
+
+/// Primus's: one JSON value per text frame, and control strings (Primus specification, §1).
+#[derive(Debug)]
+pub(super) struct Primus;
+
+/// The same JSON without control strings; liveness by WebSocket pings.
+#[derive(Debug)]
+pub(super) struct Plain;
+
+impl Dialect for Primus {
+    fn name(&self) -> &'static str {
+        "primus"
+    }
+
+    fn encoding(&self) -> &'static str {
+        ENCODING
+    }
+
+    fn encode(&self, message: &Message) -> Bytes {
+        encode(message)
+    }
+
+    /// Both kinds of ping: Primus clients wait for theirs, and raw clients answer only WebSocket's.
+    fn ping(&self, now: u64) -> Bytes {
+        let mut frames = frame::text(&primus::ping(now)).to_vec();
+        frames.extend_from_slice(&frame::encode(Opcode::Ping, b""));
+        frames.into()
+    }
+}
+
+impl Dialect for Plain {
+    fn name(&self) -> &'static str {
+        "plain"
+    }
+
+    fn encoding(&self) -> &'static str {
+        ENCODING
+    }
+
+    fn encode(&self, message: &Message) -> Bytes {
+        encode(message)
+    }
+
+    fn ping(&self, _now: u64) -> Bytes {
+        frame::encode(Opcode::Ping, b"")
+    }
+}
+
+fn encode(message: &Message) -> Bytes {
+    match message.payload() {
+        Payload::Text(text) => frame::text(text),
+        Payload::Binary(bytes) => frame::encode(Opcode::Binary, bytes),
+    }
+}

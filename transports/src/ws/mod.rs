@@ -1,0 +1,140 @@
+//! WebSocket (RFC 6455): the Primus dialect on `/primus`, the plain one on `/ws`.
+
+mod connection;
+mod dialect;
+mod frame;
+mod handshake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming as IncomingBody;
+use hyper_util::rt::TokioIo;
+
+use crate::{Body, Context, Dialect, Event, Handshake, Peer, Socket, Transport, body};
+
+/// How long the HTTP side may take to let go of a socket after the `101` was promised.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Options of the `ws` transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of read buffer that each connection holds. Default 1,024; larger buffers take bursts of large
+    /// messages with fewer reads.
+    pub read_buffer: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { read_buffer: 1024 }
+    }
+}
+
+/// The WebSocket transport.
+#[derive(Debug)]
+pub struct Ws {
+    options: Options,
+}
+
+impl Ws {
+    /// Builds it.
+    pub const fn new(options: Options) -> Self {
+        Self { options }
+    }
+}
+
+fn dialect_of(path: &str) -> &'static dyn Dialect {
+    if crate::is_under(path, "/ws") {
+        &dialect::Plain
+    } else {
+        &dialect::Primus
+    }
+}
+
+#[async_trait]
+impl Transport for Ws {
+    fn name(&self) -> &'static str {
+        "ws"
+    }
+
+    fn claims(&self, request: &Request<IncomingBody>) -> bool {
+        let uri = request.uri();
+        crate::entry("ws").is_some_and(|entry| {
+            entry
+                .doors
+                .iter()
+                .any(|door| door.is_for(uri.path(), uri.query().unwrap_or_default()))
+        })
+    }
+
+    async fn serve(
+        &self,
+        mut request: Request<IncomingBody>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Response<Body> {
+        let accept = match handshake::check(request.method(), request.version(), request.headers()) {
+            Ok(accept) => accept,
+            Err(invalid) => {
+                context.metrics.count_refusal("handshake");
+                return invalid.response();
+            }
+        };
+        if !context.origins.permits(request.headers()) {
+            context.metrics.count_refusal("origin");
+            return body::text(
+                StatusCode::FORBIDDEN,
+                "this web origin may not connect: the server's `origins` option does not list it",
+            );
+        }
+        // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (parts, _) = request.into_parts();
+        let dialect = dialect_of(parts.uri.path());
+        let mut handshake = Handshake {
+            transport: "ws",
+            dialect: dialect.name(),
+            peer,
+            uri: parts.uri,
+            headers: parts.headers,
+            extensions: parts.extensions,
+        };
+        if let Err(refusal) = context.bus.admit(&mut handshake).await {
+            context.metrics.count_refusal("authorization");
+            return body::refusal(&refusal);
+        }
+        let read_buffer = self.options.read_buffer;
+        let context = Arc::clone(context);
+        context
+            .tasks
+            .clone()
+            .spawn(open(upgrade, handshake, dialect, read_buffer, context));
+        accept.response()
+    }
+}
+
+/// Takes the socket back from HTTP and gives it a task of its own, of just the size that a connection needs.
+async fn open(
+    upgrade: hyper::upgrade::OnUpgrade,
+    handshake: Handshake,
+    dialect: &'static dyn Dialect,
+    read_buffer: usize,
+    context: Arc<Context>,
+) {
+    let upgraded = match tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await {
+        Ok(Ok(upgraded)) => upgraded,
+        Ok(Err(error)) => return tracing::debug!(%error, "upgrade failed"),
+        Err(_) => return tracing::debug!("upgrade did not finish in time"),
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
+        return tracing::error!("the server's sockets must be `TokioIo<Socket>`");
+    };
+    let socket = Arc::new(parts.io.into_inner());
+    let pump = connection::Pump::new(&context, socket, dialect, &parts.read_buf, read_buffer).await;
+    if let Some(pump) = pump {
+        context.bus.dispatch(pump.connection(), Event::Opened(Box::new(handshake)));
+        context.tasks.spawn(pump);
+    }
+}
