@@ -1,0 +1,15 @@
+// Where the transports connect to.
+
+// A readable session cookie goes along, so that HTTP and socket share one identity across origins.
+function address(options) {
+  var query = '?_primuscb=' + (+new Date()).toString(36);
+  var prefix = options.cookieKey + '=';
+  try {
+    document.cookie.split('; ').forEach(function (cookie) {
+      if (!cookie.indexOf(prefix)) query += '&sessionID=' + encodeURIComponent(cookie.slice(prefix.length));
+    });
+  } catch (error) {
+    // No document outside pages, and no cookies in sandboxed ones.
+  }
+  return options.url + options.path + query;
+}

@@ -1,0 +1,64 @@
+// The class, its settings and what every other file leans on.
+
+var settings = "%SETTINGS%";
+
+function has(object, key) {
+  return Object.prototype.hasOwnProperty.call(object, key);
+}
+
+// Own keys only, and never `__proto__`: assigning that one would swap the target's prototype.
+function copy(target, source) {
+  for (var key in source) {
+    if (has(source, key) && key !== '__proto__') target[key] = source[key];
+  }
+  return target;
+}
+
+// What a listener or callback throws must reach the console, and nothing else.
+function guard(fn, args) {
+  try {
+    fn.apply(null, args);
+  } catch (error) {
+    setTimeout(function () { throw error; }, 0);
+  }
+}
+
+// Both styles of a call: the callback if there is one, else a promise. Pages without `Promise` get
+// nothing back. `start` receives the node-style function that ends the call.
+function dual(callback, start, responseFirst) {
+  var hasCallback = typeof callback === 'function';
+  if (!hasCallback && typeof Promise !== 'undefined') {
+    return new Promise(function (resolve, reject) {
+      start(function (error, response) {
+        if (error) reject(error);
+        else resolve(response);
+      });
+    });
+  }
+  start(function (error, response) {
+    if (hasCallback) guard(callback, responseFirst ? [response, error] : [error, response]);
+  });
+}
+
+function StellarClient(options, externalSocket) {
+  options = this.options = copy(copy({ callTimeout: 30000, connectTimeout: 10000 }, settings), options);
+  if (externalSocket) options.WebSocket = externalSocket;
+  options.url = (options.url || (typeof location === 'undefined'
+    ? 'http://127.0.0.1:8080'
+    : location.protocol + '//' + location.host)).replace(/\/+$/, '');
+  options.reconnect = options.reconnect !== false &&
+    copy({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
+
+  this.state = 'disconnected';
+  this.rooms = [];
+  this.messageCount = 0;
+  this.interceptors = [];
+  this._listeners = Object.create(null); // event name -> functions
+  this._pending = Object.create(null); // number of a written packet -> function that ends its call
+  this._waiting = null; // calls made before the connection is ready, or null when none may wait
+  this._actions = []; // actions that wait for one of `simultaneousActions` places
+  this._running = 0; // actions on the socket
+  this._links = 0; // sockets begun and ended so far: handlers of an older one compare and keep quiet
+}
+
+var proto = StellarClient.prototype;

@@ -1,0 +1,217 @@
+// The life of a connection:
+//
+//   connect() --> socket opens --> rooms are joined --> detailsView --> connected
+//                   ^                   |                   |              |
+//                   |                   +------- loss ------+--------------+
+//                   |                               |
+//             reconnecting  <------ delay ----------+
+//
+// Each function changes the client's state first and calls the application last, because the
+// application may call connect() or disconnect() from any callback.
+
+var transports = {};
+
+proto.connect = function (callback) {
+  var self = this;
+  return dual(callback, function (done) {
+    var farewell = end(self, 'replaced by another connect()', true);
+    self.rooms = (self.options.rooms || []).concat(self.rooms).filter(function (room, index, all) {
+      return all.indexOf(room) === index;
+    });
+    self._connecting = done;
+    self._waiting = [];
+    self._attempts = 0;
+    self._wasUp = false;
+    self._network = function (event) {
+      if (event.type === 'offline') {
+        if (self._socket) lost(self, { error: new Error('the network is offline') });
+      } else if (self._retry) {
+        attempt(self);
+      }
+    };
+    if (typeof addEventListener === 'function') {
+      addEventListener('online', self._network);
+      addEventListener('offline', self._network);
+    }
+    open(self, self.options.connectTimeout);
+    farewell();
+  });
+};
+
+proto.disconnect = function () {
+  var farewell = end(this, 'disconnected');
+  this.rooms = [];
+  farewell();
+};
+
+function open(client, timeout) {
+  var options = client.options;
+  var link = ++client._links;
+  var transport = options.transports.map(function (name) {
+    return has(transports, name) && transports[name];
+  }).filter(function (candidate) {
+    return candidate && candidate.supported(options);
+  })[0];
+
+  function whileCurrent(fn) {
+    return function (argument) {
+      if (link === client._links) fn(argument);
+    };
+  }
+
+  var failed = whileCurrent(function (info) { lost(client, info); });
+  client._timer = setTimeout(function () {
+    client.state = 'timeout';
+    client._raise('timeout');
+    failed({ error: new Error('no connection within ' + timeout + ' ms') });
+  }, timeout);
+
+  try {
+    if (!transport) throw new Error('no transport of this script works here');
+    client._socket = transport.open(options, {
+      open: whileCurrent(function () { opened(client); }),
+      message: whileCurrent(function (text) {
+        heard(client);
+        receive(client, text);
+      }),
+      close: failed
+    });
+  } catch (error) {
+    // A refused address or a missing transport will not get better by trying again.
+    setTimeout(function () { failed({ error: error, isFinal: true }); }, 0);
+  }
+}
+
+// Any inbound frame is a sign of life. The server pings, so that a longer silence means a dead link.
+function heard(client) {
+  var timeout = client.options.pingTimeout;
+  clearTimeout(client._timer);
+  client._timer = timeout && setTimeout(function () {
+    lost(client, { error: new Error('nothing heard for ' + timeout + ' ms') });
+  }, timeout);
+}
+
+// Brings a new socket to where the last one was, then lets the waiting calls go.
+function opened(client) {
+  var link = client._links;
+  var rooms = client.rooms.slice();
+  var joining = rooms.length;
+
+  client.messageCount = 0;
+  client.details = null;
+  client._waiting = client._waiting || [];
+  heard(client);
+  if (client._wasUp) client._raise('reconnect');
+  if (link !== client._links) return;
+
+  rooms.forEach(function (room) {
+    ask(client, JSON.stringify({ event: 'roomAdd', room: room }), function (error) {
+      if (link !== client._links) return;
+      // 017: already in the room, which is what we want.
+      if (error && error.code !== '017') client._raise('error', error);
+      if (!--joining) configure();
+    });
+  });
+  if (!joining) configure();
+
+  function configure() {
+    if (link !== client._links) return;
+    ask(client, '{"event":"detailsView"}', function (error, packet) {
+      var done = client._connecting;
+      var waiting = client._waiting;
+      if (link !== client._links) return;
+      if (error) return lost(client, { error: error });
+      remember(client, packet);
+      client.state = 'connected';
+      client._wasUp = true;
+      client._attempts = 0;
+      client._connecting = client._waiting = null;
+      waiting.forEach(function (entry) { ask(client, entry.text, entry.done); });
+      if (done) done(null, packet);
+      if (link === client._links) client._raise('connected');
+    });
+  }
+}
+
+function remember(client, packet) {
+  var data = packet.data || {};
+  client.details = client.details || packet;
+  client.id = data.id;
+  client.fingerprint = data.fingerprint;
+  client.rooms = [].concat(data.rooms || []);
+}
+
+// Ends the socket and takes out the calls that it leaves unanswered.
+function unlink(client) {
+  var socket = client._socket;
+  var calls = unanswered(client);
+  client._links++;
+  clearTimeout(client._timer);
+  clearTimeout(client._retry);
+  client._socket = client._retry = null;
+  if (client._connecting) calls.push(client._connecting);
+  client._connecting = null;
+  if (socket) socket.close();
+  return calls;
+}
+
+function fail(calls, error) {
+  calls.forEach(function (done) { done(error); });
+}
+
+// The link broke or an attempt failed. `info` is what the transport's close says.
+function lost(client, info) {
+  var wasConnected = client.state === 'connected';
+  var policy = !info.isFinal && client.options.reconnect;
+  var calls = unlink(client);
+  var link = client._links;
+  var error = info.error || new Error(
+    'connection ' + (wasConnected ? 'lost' : 'failed') + (info.code ? ' (' + (info.code + ' ' + info.reason).trim() + ')' : '')
+  );
+  var givesUp = policy && client._attempts >= policy.retries;
+  if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
+  if (policy && !givesUp) {
+    // Full jitter from the first try on: a restarted server must not meet all its clients at once.
+    client._retry = setTimeout(function () { attempt(client); },
+      Math.random() * Math.min(policy.max, policy.min * Math.pow(policy.factor, client._attempts)));
+  } else {
+    stop(client);
+  }
+
+  if (info.error || !wasConnected) client._raise('error', error);
+  if (wasConnected && link === client._links) client._raise('disconnected');
+  if (givesUp) client._raise('error', new Error('gave up after ' + client._attempts + ' attempts to reconnect'));
+  fail(calls, error);
+}
+
+function attempt(client) {
+  var link = client._links;
+  clearTimeout(client._retry);
+  client._retry = null;
+  client._attempts++;
+  client.state = 'reconnecting';
+  client._raise('reconnecting');
+  if (link === client._links) open(client, client.options.reconnect.timeout);
+}
+
+// No socket and no attempt will follow.
+function stop(client) {
+  if (typeof removeEventListener === 'function') {
+    removeEventListener('online', client._network);
+    removeEventListener('offline', client._network);
+  }
+  client._network = null;
+}
+
+// A deliberate end. Returns the function that tells the application; `quiet` spares it the event
+// for a connection that it never saw.
+function end(client, reason, quiet) {
+  var tells = quiet ? client.state === 'connected' : client._network;
+  var calls = unlink(client);
+  stop(client);
+  client.state = 'disconnected';
+  return function () {
+    if (tells) client._raise('disconnected');
+    fail(calls, new Error(reason));
+  };
+}

@@ -1,0 +1,107 @@
+// Packets out, packets in: numbering, pending calls, and what each context raises.
+
+// How many calls may wait for the connection to be ready.
+var MAX_WAITING = 1000;
+
+// The `Error` of a verb or file answer, null if it succeeded. Older servers send no `error`,
+// only a `status` that is not "OK"; file answers have no `status`.
+function failure(packet) {
+  var detail = packet.error || packet.status;
+  if (!detail || detail === 'OK') return null;
+  var error = new Error(detail.message || String(detail));
+  error.code = detail.code;
+  error.packet = packet;
+  return error;
+}
+
+// JSON text, taken when the call is made: the caller may change its objects while a call waits.
+function encode(packet, done) {
+  try {
+    return JSON.stringify(packet);
+  } catch (error) {
+    setTimeout(function () { done(error); }, 0);
+  }
+}
+
+// Writes one packet. Both sides count packets, so the number belongs to the write, not to the call.
+function write(client, text, timeout, done) {
+  var number = ++client.messageCount;
+  var pending = client._pending;
+  var timer = timeout && setTimeout(function () {
+    pending[number](new Error('no answer within ' + timeout + ' ms'));
+  }, timeout);
+  pending[number] = function (error, packet) {
+    delete pending[number];
+    clearTimeout(timer);
+    done(error, packet);
+  };
+  client._socket.send(text);
+}
+
+// A verb on an open socket, whether or not the connection is ready.
+function ask(client, text, done) {
+  write(client, text, client.options.callTimeout, function (error, packet) {
+    if (!error) {
+      error = failure(packet);
+      // Details are readable as `response.data.id` and as `response.id`.
+      if (typeof packet.data === 'object') copy(packet, copy(copy({}, packet.data), packet));
+    }
+    done(error, packet);
+  });
+}
+
+// A verb of the application: now, when the connection is ready, or not at all.
+function call(client, packet, done) {
+  var waiting = client._waiting;
+  var text = encode(packet, done);
+  if (!text) return;
+  if (client.state === 'connected') {
+    ask(client, text, done);
+  } else if (waiting && waiting.length < MAX_WAITING) {
+    waiting.push({ text: text, done: done });
+  } else {
+    setTimeout(function () {
+      done(new Error(waiting ? 'too many calls wait for the connection' : 'not connected'));
+    }, 0);
+  }
+}
+
+// Takes every unanswered call out of the client.
+function unanswered(client) {
+  var pending = client._pending;
+  var calls = Object.keys(pending).map(function (number) { return pending[number]; });
+  (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
+  client._pending = Object.create(null);
+  client._waiting = null;
+  return calls;
+}
+
+function receive(client, text) {
+  var packet, context, answered;
+  try {
+    packet = JSON.parse(text);
+  } catch (error) {
+    return client._raise('error', error);
+  }
+  if (typeof packet === 'string' && !packet.indexOf('primus::')) {
+    if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
+    if (packet === 'primus::server::close') end(client, 'closed by the server')();
+    return;
+  }
+  client._raise('message', packet);
+  context = packet && packet.context;
+  if (context === 'response') {
+    answered = client._pending[packet.messageCount];
+    if (answered) answered(null, packet);
+  } else if (context === 'user') {
+    client._raise('say', packet);
+    roomEvent(client, packet);
+  } else if (context === 'alert') {
+    client._raise('alert', packet);
+  } else if (context === 'api' && packet.welcome) {
+    client.welcomeMessage = packet.welcome;
+    client._raise('welcome', packet);
+  } else {
+    client._raise('api', packet);
+  }
+}

@@ -1,0 +1,40 @@
+'use strict';
+
+// Turns dist/ into a running client, the way the server does it.
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+const ROOT = path.join(__dirname, '..', '..');
+
+const SETTINGS = {
+  url: null,
+  apiPath: '/api',
+  path: '/primus',
+  defaultRoom: 'defaultRoom',
+  simultaneousActions: 5,
+  transports: ['ws'],
+  pingTimeout: 45000,
+  cookieKey: 'sessionID',
+};
+
+function read(name) {
+  return fs.readFileSync(path.join(ROOT, name), 'utf8');
+}
+
+function expression(file, settings = SETTINGS) {
+  return read(`dist/${file}`).replace('"%SETTINGS%"', () => JSON.stringify(settings));
+}
+
+function wrapped(wrapper, file, global = 'StellarClient') {
+  return read(`wrap/${wrapper}.js`)
+    .replace('"%CLIENT%"', () => expression(file))
+    .replace('"%GLOBAL%"', () => JSON.stringify(global));
+}
+
+// The constructor, with `globals` in the place of the real ones (`undefined` hides one).
+function load(globals = {}, file = 'ws.js', settings = SETTINGS) {
+  return new Function(...Object.keys(globals), `return (${expression(file, settings)})`)(...Object.values(globals));
+}
+
+module.exports = { ROOT, SETTINGS, read, expression, wrapped, load };

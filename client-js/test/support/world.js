@@ -1,0 +1,176 @@
+'use strict';
+
+// A browser without a browser: a clock that stands still until told, sockets that a test plays the
+// server of, and the globals of a page.
+
+const { load } = require('./load');
+
+class Clock {
+  constructor() {
+    this.now = 0;
+    this.timers = new Map();
+    this.next = 1;
+    this.setTimeout = (fn, delay = 0) => {
+      this.timers.set(this.next, { fn, at: this.now + delay });
+      return this.next++;
+    };
+    this.clearTimeout = (id) => this.timers.delete(id);
+  }
+
+  // Runs what falls due in the next `ms`, in order, also what these timers start.
+  advance(ms) {
+    const until = this.now + ms;
+    for (;;) {
+      const due = [...this.timers].filter(([, timer]) => timer.at <= until).sort(([, a], [, b]) => a.at - b.at)[0];
+      if (!due) break;
+      this.timers.delete(due[0]);
+      this.now = Math.max(this.now, due[1].at);
+      due[1].fn();
+    }
+    this.now = until;
+  }
+
+  // When the next timer fires, counted from now.
+  get wait() {
+    return Math.min(...[...this.timers.values()].map((timer) => timer.at)) - this.now;
+  }
+}
+
+class World {
+  constructor(globals = {}) {
+    const world = this;
+    this.clock = new Clock();
+    this.sockets = [];
+    this.requests = [];
+    this.network = {};
+    this.random = 0.5;
+    this.uncaught = [];
+
+    class Socket {
+      constructor(url) {
+        if (world.refuse) throw new Error(world.refuse);
+        this.url = url;
+        this.frames = [];
+        this.closed = false;
+        world.sockets.push(this);
+      }
+
+      send(text) {
+        this.frames.push(text);
+      }
+
+      close() {
+        this.closed = true;
+      }
+
+      get packets() {
+        return this.frames.map((text) => JSON.parse(text));
+      }
+
+      accept() {
+        this.onopen();
+      }
+
+      frame(text) {
+        this.onmessage({ data: text });
+      }
+
+      push(packet) {
+        this.frame(JSON.stringify(packet));
+      }
+
+      respond(messageCount, fields) {
+        this.push({ status: 'OK', context: 'response', messageCount, ...fields });
+      }
+
+      details(messageCount, data) {
+        this.respond(messageCount, { data: { id: `id-${world.sockets.indexOf(this)}`, rooms: [], totalActions: 0, ...data } });
+      }
+
+      drop(code = 1006, reason = '') {
+        this.onclose({ code, reason });
+      }
+    }
+
+    class Request {
+      constructor() {
+        this.headers = {};
+        world.requests.push(this);
+      }
+
+      open(method, url) {
+        Object.assign(this, { method, url });
+      }
+
+      setRequestHeader(name, value) {
+        this.headers[name] = value;
+      }
+
+      send(body) {
+        this.body = body;
+      }
+
+      answer(status, statusText, responseText) {
+        Object.assign(this, { readyState: 4, status, statusText, responseText });
+        this.onreadystatechange();
+      }
+    }
+
+    this.Client = load({
+      setTimeout: (fn, delay) => this.clock.setTimeout(() => this.run(fn), delay),
+      clearTimeout: this.clock.clearTimeout,
+      Math: { random: () => this.random, min: Math.min, pow: Math.pow },
+      WebSocket: Socket,
+      XMLHttpRequest: Request,
+      location: { protocol: 'https:', host: 'example.org' },
+      document: { cookie: '' },
+      addEventListener: (event, fn) => {
+        this.network[event] = [...(this.network[event] || []), fn];
+      },
+      removeEventListener: (event, fn) => {
+        this.network[event] = (this.network[event] || []).filter((other) => other !== fn);
+      },
+      ...globals,
+    });
+  }
+
+  // Timers may throw what a listener threw: a page would show it on the console.
+  run(fn) {
+    try {
+      fn();
+    } catch (error) {
+      this.uncaught.push(error.message);
+    }
+  }
+
+  fire(event) {
+    (this.network[event] || []).forEach((fn) => fn({ type: event }));
+  }
+
+  get socket() {
+    return this.sockets[this.sockets.length - 1];
+  }
+
+  // A client whose events are written down, and that has not been connected.
+  client(options) {
+    const client = new this.Client(options);
+    this.events = [];
+    ['connected', 'disconnected', 'error', 'reconnecting', 'reconnect', 'timeout'].forEach((event) => {
+      client.on(event, (error) => this.events.push(error ? `${event}: ${error.message}` : event));
+    });
+    return client;
+  }
+
+  // The same, connected. The server says that it is in `rooms`.
+  connected(options, rooms = []) {
+    const client = this.client(options);
+    client.connect(() => {});
+    this.socket.accept();
+    (client.options.rooms || []).forEach((room, index) => this.socket.respond(index + 1, { data: true }));
+    this.socket.details(this.socket.packets.length, { rooms });
+    this.events.length = 0;
+    return client;
+  }
+}
+
+module.exports = { World };

@@ -1,0 +1,3 @@
+var StellarClient = "%CLIENT%";
+export { StellarClient };
+export default StellarClient;
