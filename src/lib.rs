@@ -1,3 +1,38 @@
-//! x
+//! **Stellar**: a realtime server that every kind of web client can join.
+//!
+//! Clients call actions, join rooms, talk and ask for files over pluggable transports. Two layers, kept apart:
+//!
+//! * [`engine`]: connections, the bus, rooms. Primus's role; usable alone.
+//! * [`app`]: verbs, actions, middleware and files on top of it. Stellar's role.
+//!
+//! [`Server`] puts either of them on a port.
+//!
+//! ```no_run
+//! use serde_json::{Value, json};
+//! use stellar::Server;
+//! use stellar::app::{Action, App};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let app = App::builder()
+//!         .action(Action::new("hello", |_context, params: Value| async move {
+//!             Ok(json!({ "greeting": format!("Hello {}!", params["name"].as_str().unwrap_or("you")) }))
+//!         }))
+//!         .build()?;
+//!     Server::new(app).run().await?;
+//!     Ok(())
+//! }
+//! ```
+
 pub mod app;
+pub mod client_script;
+pub mod config;
+pub mod demo;
 pub mod engine;
+mod http;
+mod json;
+mod server;
+
+pub use http::{Bound, Route, RouteMethod, ServeError};
+pub use server::{Server, asked_to_stop, max_connections};
+pub use stellar_transports as transports;

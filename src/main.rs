@@ -1,1 +1,246 @@
-fn main(){}
+//! The `stellar` program: reads the command line, builds, runs, exits.
+//!
+//! Exit codes: 0 after a clean drain, 1 for a failure at run time, 2 for wrong arguments or configuration.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the program that talks to the terminal"
+)]
+
+mod cli;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use stellar::app::files::Links;
+use stellar::app::{App, PublicFiles};
+use stellar::client_script::{self, Format};
+use stellar::config::{Config, ConfigError};
+use stellar::{Bound, ServeError, Server, asked_to_stop};
+
+/// Fewer files than this are soon used up by a realtime server.
+const FEW_FILES: u64 = 4096;
+
+/// Why the program ends early.
+enum Failure {
+    /// Wrong arguments or configuration.
+    Usage(String),
+    /// Something failed at run time.
+    Runtime(String),
+}
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let result = match cli.command {
+        cli::Command::Serve(arguments) => serve(arguments),
+        cli::Command::Client(arguments) => client(arguments),
+    };
+    let (text, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(text)) => (text, 2),
+        Err(Failure::Runtime(text)) => (text, 1),
+    };
+    eprintln!("stellar: {text}");
+    ExitCode::from(code)
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Listen { .. } => Self::Runtime(error.to_string()),
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}
+
+fn serve(arguments: cli::Serve) -> Result<(), Failure> {
+    let cli::Serve {
+        listen,
+        transport,
+        public,
+        config,
+        demo,
+        tls_cert,
+        tls_key,
+        origins,
+        log,
+        log_format,
+    } = arguments;
+    let mut settings = load(config.as_deref())?;
+    settings.listen = listen.unwrap_or(settings.listen);
+    settings.transport = transport.unwrap_or(settings.transport);
+    settings.public = public.or(settings.public);
+    settings.tls.cert = tls_cert.or(settings.tls.cert);
+    settings.tls.key = tls_key.or(settings.tls.key);
+    settings.access.origins.extend(origins);
+    if demo {
+        let rooms = stellar::demo::ROOMS.map(str::to_owned);
+        settings.general.starting_rooms.extend(rooms);
+    }
+    settings.check()?;
+    start_log(&log, log_format)?;
+
+    let app = build_app(&settings, demo)?;
+    let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::Runtime(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(async {
+        // First of all: a signal that comes while the server starts is not lost.
+        let stop = asked_to_stop();
+        tokio::pin!(stop);
+        let server = Server::new(app).config(settings.clone());
+        let bound = server.bind().await?;
+        announce(&bound, &settings, demo, file_limit)?;
+        bound.serve(stop).await;
+        Ok(())
+    })
+}
+
+fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
+    Ok(path.map(Config::load).transpose()?.unwrap_or_default())
+}
+
+fn build_app(settings: &Config, demo: bool) -> Result<App, Failure> {
+    let files = match &settings.public {
+        Some(public) => PublicFiles::new().root(public),
+        None if demo => stellar::demo::files(),
+        None => PublicFiles::new(),
+    };
+    let links = if settings.web.follow_links {
+        Links::Follow
+    } else {
+        Links::StayInside
+    };
+    let mut builder = App::builder()
+        .options(settings.app_options())
+        .files(files.links(links));
+    if demo {
+        builder = stellar::demo::actions(builder);
+    }
+    builder
+        .build()
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn start_log(filter: &str, format: cli::LogFormat) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| Failure::Usage(format!("--log {filter}: {error}; try info or debug")))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        cli::LogFormat::Text => log.init(),
+        cli::LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Says what is open.
+fn announce(bound: &Bound, settings: &Config, demo: bool, file_limit: u64) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::Runtime(format!("cannot tell the address: {error}"));
+    let address = bound.local_addr().map_err(failed)?;
+    let scheme = if settings.tls.cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+    };
+    let base = format!("{scheme}://{host}:{}", address.port());
+    let mut lines = vec![format!(
+        "Stellar {} on {address}",
+        env!("CARGO_PKG_VERSION")
+    )];
+    let page = if demo && settings.public.is_none() {
+        "demo page"
+    } else {
+        "page"
+    };
+    lines.push(format!("  {page:<10} {base}/"));
+    if let (Some((gzip, raw)), false) = (bound.scripts().size(), bound.scripts().path().is_empty())
+    {
+        let path = bound.scripts().path();
+        lines.push(format!(
+            "  client     {base}/{path} ({gzip} bytes gzip, {raw} plain)"
+        ));
+    }
+    for name in &settings.transport {
+        let Some(entry) = stellar::transports::entry(name) else {
+            continue;
+        };
+        for door in entry.doors {
+            lines.push(format!(
+                "  {name:<10} {base}{} ({})",
+                door.path, door.clients
+            ));
+        }
+    }
+    lines.push(format!(
+        "  actions    {base}/{}",
+        settings.web.url_path_for_actions
+    ));
+    let sockets = stellar::max_connections(settings.access.max_connections);
+    lines.push(format!(
+        "  file limit {file_limit} (up to {sockets} connections)"
+    ));
+    if file_limit < FEW_FILES {
+        lines.push(format!(
+            "  warning: a file limit of {file_limit} is low for a realtime server: raise it with `ulimit -n 65536`"
+        ));
+    }
+    // One write, so that whoever waits for the page's address finds the rest as well.
+    let text = lines.join("\n") + "\n";
+    let mut out = std::io::stdout().lock();
+    // Nobody has to read this: a closed standard output is no reason not to serve.
+    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(())
+}
+
+fn client(arguments: cli::Client) -> Result<(), Failure> {
+    let cli::Client {
+        transport,
+        minify,
+        global,
+        output,
+        config,
+        url,
+    } = arguments;
+    let mut settings = load(config.as_deref())?;
+    settings.transport = transport.unwrap_or(settings.transport);
+    settings.client.url = url.or(settings.client.url);
+    settings.check()?;
+    let global = global.unwrap_or_else(|| settings.client.global.clone());
+    let is_module = output
+        .as_ref()
+        .is_some_and(|path| path.extension().is_some_and(|end| end == "mjs"));
+    let format = match (is_module, minify) {
+        (true, _) => Format::Module,
+        (false, true) => Format::Minified,
+        (false, false) => Format::Readable,
+    };
+    let Some(script) = client_script::generate(&settings, &settings.transport, &global, format)
+    else {
+        return Err(Failure::Usage(format!(
+            "there is no client for the transports {}: choose others",
+            settings.transport.join(",")
+        )));
+    };
+    match output {
+        Some(path) => std::fs::write(&path, script)
+            .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", path.display()))),
+        None => std::io::stdout()
+            .write_all(script.as_bytes())
+            .map_err(|error| Failure::Runtime(format!("cannot write the script: {error}"))),
+    }
+}

@@ -104,7 +104,10 @@ impl AppBuilder {
     /// ```
     pub fn authorize<F>(mut self, authorize: F) -> Self
     where
-        F: for<'a> Fn(&'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> + Send + Sync + 'static,
+        F: for<'a> Fn(&'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>>
+            + Send
+            + Sync
+            + 'static,
     {
         self.authorize = Some(Arc::new(authorize));
         self

@@ -141,7 +141,12 @@ impl Chat {
             "event": "destroy",
             "data": Error::RoomDeleted(room.to_owned()).to_object(&self.errors),
         });
-        self.publish(room, &reply::to_json(&notice), &Sender::Server, now());
+        self.publish(
+            room,
+            &crate::json::to_string(&notice),
+            &Sender::Server,
+            now(),
+        );
         if self.middleware.has_leave() {
             for member in self.hub.members(room).unwrap_or_default() {
                 if let Some(connection) = Connection::of(&member.spark) {
@@ -256,7 +261,8 @@ impl Chat {
         message: impl Into<Value>,
     ) -> Result<(), Error> {
         let message = message.into();
-        let json = RawValue::from_string(reply::to_json(&message)).map_err(|_| Error::Internal)?;
+        let json =
+            RawValue::from_string(crate::json::to_string(&message)).map_err(|_| Error::Internal)?;
         let is_empty = super::packet::is_empty_message(&json);
         if room.is_empty() || is_empty {
             return Err(Error::RoomAndMessageRequired);
@@ -291,7 +297,11 @@ impl Chat {
             .ok_or_else(|| Error::text(format!("Connection ({id}) does not exist")))
     }
 
-    pub(crate) async fn join_connection(&self, connection: &Connection, room: &str) -> Result<(), Error> {
+    pub(crate) async fn join_connection(
+        &self,
+        connection: &Connection,
+        room: &str,
+    ) -> Result<(), Error> {
         let Some(spark) = connection.spark() else {
             return Err(Error::text("this connection cannot chat"));
         };
@@ -311,9 +321,16 @@ impl Chat {
             .map_err(|error| self.room_error(error, connection, room))
     }
 
-    pub(crate) async fn leave_connection(&self, connection: &Connection, room: &str) -> Result<(), Error> {
+    pub(crate) async fn leave_connection(
+        &self,
+        connection: &Connection,
+        room: &str,
+    ) -> Result<(), Error> {
         let not_in = || self.room_error(RoomError::NotIn, connection, room);
-        let spark = connection.spark().filter(|spark| spark.is_in(room)).ok_or_else(not_in)?;
+        let spark = connection
+            .spark()
+            .filter(|spark| spark.is_in(room))
+            .ok_or_else(not_in)?;
         match self.middleware.leave(connection, room).await {
             Ok(()) => {}
             Err(Stopped::Dropped) => return Ok(()),
@@ -362,7 +379,10 @@ impl Chat {
         if let Some(speaker) = speaker
             && self.middleware.has_say_receive()
         {
-            let received = self.middleware.say_receive(speaker, delivery.to_message()?).await;
+            let received = self
+                .middleware
+                .say_receive(speaker, delivery.to_message()?)
+                .await;
             match received {
                 Ok(message) => delivery = Delivery::from_message(message),
                 Err(Stopped::Dropped) => return Ok(None),
@@ -383,7 +403,7 @@ impl Chat {
         if room.is_empty() || event.is_empty() {
             return Err(Error::RoomAndMessageRequired);
         }
-        let message = reply::to_json(&json!({"event": event, "data": data}));
+        let message = crate::json::to_string(&json!({"event": event, "data": data}));
         let message = RawValue::from_string(message).map_err(|_| Error::Internal)?;
         let delivery = self.receive(speaker, room, &message).await?;
         if delivery.is_some() {
@@ -405,15 +425,20 @@ impl Chat {
         if self.middleware.has_say() {
             self.deliver_to_each(delivery).await;
         } else {
-            self.publish(&delivery.room, &delivery.message, &delivery.from, delivery.sent_at);
+            self.publish(
+                &delivery.room,
+                &delivery.message,
+                &delivery.from,
+                delivery.sent_at,
+            );
         }
     }
 
     fn publish(&self, room: &str, message: &str, from: &Sender, sent_at: u64) {
         // A room that was destroyed meanwhile has no members to miss anything.
-        let _destroyed = self
-            .hub
-            .publish(room, |stamp| reply::chat(message, room, from, sent_at, stamp));
+        let _destroyed = self.hub.publish(room, |stamp| {
+            reply::chat(message, room, from, sent_at, stamp)
+        });
     }
 
     /// Runs the receivers' hooks first and sends to all in one step, so that a slow hook of one receiver does not
@@ -433,11 +458,20 @@ impl Chat {
             })
         });
         let decided: std::collections::HashMap<ConnectionId, Option<Delivery>> =
-            futures_util::future::join_all(hooks).await.into_iter().collect();
+            futures_util::future::join_all(hooks)
+                .await
+                .into_iter()
+                .collect();
         let _destroyed = self.hub.publish_each(&delivery.room, |stamp, spark| {
             // Who joined while the hooks ran was not a member when the message was said.
             let said = decided.get(&spark.id())?.as_ref()?;
-            Some(reply::chat(&said.message, &said.room, &said.from, said.sent_at, stamp))
+            Some(reply::chat(
+                &said.message,
+                &said.room,
+                &said.from,
+                said.sent_at,
+                stamp,
+            ))
         });
     }
 }
@@ -454,8 +488,9 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     fn to_message(&self) -> Result<ChatMessage, Error> {
-        let message = serde_json::from_str(&self.message)
-            .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))?;
+        let message = serde_json::from_str(&self.message).map_err(|error| {
+            Error::InvalidPacket(format!("the message cannot be read ({error})"))
+        })?;
         Ok(ChatMessage {
             message,
             room: self.room.clone(),
@@ -466,7 +501,7 @@ impl Delivery {
 
     fn from_message(message: ChatMessage) -> Self {
         Self {
-            message: reply::to_json(&message.message),
+            message: crate::json::to_string(&message.message),
             room: message.room,
             from: message.from,
             sent_at: message.sent_at,

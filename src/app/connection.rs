@@ -83,7 +83,12 @@ impl Connection {
     /// The connection of a spark that has just opened. It attaches its record to the spark.
     pub(crate) fn realtime(spark: &Spark, fingerprint: Option<String>) -> Self {
         let peer = Some(spark.peer());
-        let record = Record::new(spark.id().to_string(), ConnectionType::Websocket, fingerprint, peer);
+        let record = Record::new(
+            spark.id().to_string(),
+            ConnectionType::Websocket,
+            fingerprint,
+            peer,
+        );
         spark.attach(Arc::clone(&record));
         Self {
             record,
@@ -215,7 +220,10 @@ impl Connection {
         Details {
             id: self.id(),
             fingerprint: self.fingerprint(),
-            remote_ip: self.remote_ip().map(|ip| ip.to_string()).unwrap_or_default(),
+            remote_ip: self
+                .remote_ip()
+                .map(|ip| ip.to_string())
+                .unwrap_or_default(),
             remote_port: self.remote_port(),
             params: Map::new(),
             connected_at: self.connected_at(),
@@ -297,5 +305,7 @@ impl fmt::Debug for Connection {
 pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }

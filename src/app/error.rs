@@ -84,9 +84,15 @@ pub struct ErrorFormat {
 const TEXTS: &[(&str, &str)] = &[
     ("001", "The server experienced an internal error"),
     ("002", "The action '{action}' is private"),
-    ("003", "Param '{param}' has an invalid type, expected {type}"),
+    (
+        "003",
+        "Param '{param}' has an invalid type, expected {type}",
+    ),
     ("004", "Unknown action ({action}) or invalid apiVersion"),
-    ("005", "This action does not support the {type} connection type"),
+    (
+        "005",
+        "This action does not support the {type} connection type",
+    ),
     ("006", "The server is shutting down"),
     ("007", "You have too many pending requests"),
     ("010", "The requested file not exists"),
@@ -146,12 +152,16 @@ impl Error {
             | Self::RoomAndMessageRequired
             | Self::RoomRequired
             | Self::Custom(_) => Vec::new(),
-            Self::PrivateAction(action) | Self::UnknownAction(action) | Self::ActionTimeout(action) => {
+            Self::PrivateAction(action)
+            | Self::UnknownAction(action)
+            | Self::ActionTimeout(action) => {
                 vec![("{action}", action)]
             }
             Self::InvalidType { param, expected } => vec![("{param}", param), ("{type}", expected)],
             Self::BlockedConnectionType(kind) => vec![("{type}", kind)],
-            Self::FileUnreadable(detail) | Self::InvalidPacket(detail) => vec![("{detail}", detail)],
+            Self::FileUnreadable(detail) | Self::InvalidPacket(detail) => {
+                vec![("{detail}", detail)]
+            }
             Self::VerbMissing(verb) | Self::VerbRefused(verb) => vec![("{verb}", verb)],
             Self::NotInRoom { id, room } | Self::AlreadyInRoom { id, room } => {
                 vec![("{id}", id), ("{room}", room)]
@@ -168,10 +178,12 @@ impl Error {
         let Some(code) = self.code() else {
             return match self {
                 Self::Custom(Value::String(text)) => text.clone(),
-                Self::Custom(Value::Object(fields)) => match fields.get("message").or(fields.get("error")) {
-                    Some(Value::String(text)) => text.clone(),
-                    Some(_) | None => Value::Object(fields.clone()).to_string(),
-                },
+                Self::Custom(Value::Object(fields)) => {
+                    match fields.get("message").or(fields.get("error")) {
+                        Some(Value::String(text)) => text.clone(),
+                        Some(_) | None => Value::Object(fields.clone()).to_string(),
+                    }
+                }
                 Self::Custom(other) => other.to_string(),
                 _ => String::new(),
             };
@@ -249,12 +261,18 @@ mod tests {
             Error::RoomMissing("x".into()).to_value(&format),
             json!({"code": "019", "message": "Room (x) does not exists"})
         );
-        assert_eq!(Error::NotMember("x".into()).message(&format), "not member of room x");
+        assert_eq!(
+            Error::NotMember("x".into()).message(&format),
+            "not member of room x"
+        );
         let in_room = Error::AlreadyInRoom {
             id: "{room}".into(),
             room: "r".into(),
         };
-        assert_eq!(in_room.message(&format), "Connection ({room}) already in room (r)");
+        assert_eq!(
+            in_room.message(&format),
+            "Connection ({room}) already in room (r)"
+        );
     }
 
     #[test]

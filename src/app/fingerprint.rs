@@ -53,10 +53,12 @@ pub(crate) fn derive(ip: std::net::IpAddr, headers: &HeaderMap) -> String {
         hash.update(headers.get(name).map_or(&[][..], |value| value.as_bytes()));
     }
     hash.update(uuid::Uuid::new_v4().as_bytes());
-    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(40), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 #[cfg(test)]
@@ -70,14 +72,20 @@ mod tests {
     #[test]
     fn the_query_wins_over_the_cookie() {
         let headers = cookies("a=1; sessionID=cookie");
-        assert_eq!(brought("x=1&sessionID=query", &headers, "sessionID").unwrap(), "query");
+        assert_eq!(
+            brought("x=1&sessionID=query", &headers, "sessionID").unwrap(),
+            "query"
+        );
         assert_eq!(brought("", &headers, "sessionID").unwrap(), "cookie");
         assert_eq!(brought("", &HeaderMap::new(), "sessionID"), None);
     }
 
     #[test]
     fn what_could_do_harm_is_not_taken() {
-        assert_eq!(brought("sessionID=a%0d%0ab", &HeaderMap::new(), "sessionID"), None);
+        assert_eq!(
+            brought("sessionID=a%0d%0ab", &HeaderMap::new(), "sessionID"),
+            None
+        );
         let long = format!("sessionID={}", "x".repeat(MAX_LEN + 1));
         assert_eq!(brought(&long, &HeaderMap::new(), "sessionID"), None);
     }

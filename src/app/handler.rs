@@ -20,7 +20,11 @@ impl Handler for App {
         let key = &self.options().fingerprint_key;
         let fingerprint = fingerprint::brought(handshake.query(), &handshake.headers, key);
         let connection = Connection::realtime(spark, fingerprint);
-        let has_hooks = self.middleware().connection.iter().any(|middleware| middleware.create.is_some());
+        let has_hooks = self
+            .middleware()
+            .connection
+            .iter()
+            .any(|middleware| middleware.create.is_some());
         if !has_hooks {
             return self.welcome(&connection);
         }
@@ -50,7 +54,10 @@ impl Handler for App {
         connection.mark_destroyed();
         connection.record().lane.lock().clear();
         let middleware = self.middleware();
-        let has_hooks = middleware.connection.iter().any(|middleware| middleware.destroy.is_some());
+        let has_hooks = middleware
+            .connection
+            .iter()
+            .any(|middleware| middleware.destroy.is_some());
         if !has_hooks && !middleware.has_leave() {
             return None;
         }

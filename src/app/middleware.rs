@@ -283,7 +283,8 @@ impl Middleware {
     /// Sorts by priority; the sort is stable, so ties keep their order of registration.
     pub(crate) fn sort(&mut self) {
         self.chat.sort_by_key(|middleware| middleware.priority);
-        self.connection.sort_by_key(|middleware| middleware.priority);
+        self.connection
+            .sort_by_key(|middleware| middleware.priority);
         self.action.sort_by_key(|middleware| middleware.priority);
     }
 
@@ -299,7 +300,9 @@ impl Middleware {
     }
 
     pub(crate) fn has_leave(&self) -> bool {
-        self.chat.iter().any(|middleware| middleware.leave.is_some())
+        self.chat
+            .iter()
+            .any(|middleware| middleware.leave.is_some())
     }
 
     pub(crate) fn has_say(&self) -> bool {
@@ -307,13 +310,17 @@ impl Middleware {
     }
 
     pub(crate) fn has_say_receive(&self) -> bool {
-        self.chat.iter().any(|middleware| middleware.say_receive.is_some())
+        self.chat
+            .iter()
+            .any(|middleware| middleware.say_receive.is_some())
     }
 
     pub(crate) async fn join(&self, connection: &Connection, room: &str) -> Result<(), Stopped> {
         for middleware in &self.chat {
             if let Some(hook) = &middleware.join {
-                call(hook(connection.clone(), room.to_owned())).await.and_then(go_on)?;
+                call(hook(connection.clone(), room.to_owned()))
+                    .await
+                    .and_then(go_on)?;
             }
         }
         Ok(())
@@ -322,7 +329,9 @@ impl Middleware {
     pub(crate) async fn leave(&self, connection: &Connection, room: &str) -> Result<(), Stopped> {
         for middleware in &self.chat {
             if let Some(hook) = &middleware.leave {
-                call(hook(connection.clone(), room.to_owned())).await.and_then(go_on)?;
+                call(hook(connection.clone(), room.to_owned()))
+                    .await
+                    .and_then(go_on)?;
             }
         }
         Ok(())
@@ -333,7 +342,12 @@ impl Middleware {
         speaker: &Connection,
         message: ChatMessage,
     ) -> Result<ChatMessage, Stopped> {
-        run(self.chat.iter().filter_map(|m| m.say_receive.as_ref()), speaker, message).await
+        run(
+            self.chat.iter().filter_map(|m| m.say_receive.as_ref()),
+            speaker,
+            message,
+        )
+        .await
     }
 
     pub(crate) async fn say(
@@ -341,7 +355,12 @@ impl Middleware {
         receiver: &Connection,
         message: ChatMessage,
     ) -> Result<ChatMessage, Stopped> {
-        run(self.chat.iter().filter_map(|m| m.say.as_ref()), receiver, message).await
+        run(
+            self.chat.iter().filter_map(|m| m.say.as_ref()),
+            receiver,
+            message,
+        )
+        .await
     }
 }
 

@@ -43,6 +43,7 @@ pub use action::{Action, ActionError, Context, RegistrationError};
 pub(crate) use action::{Call, Outcome, Registry};
 pub use builder::AppBuilder;
 pub use chat::{Chat, RoomEvent, RoomMember, RoomStatus};
+pub(crate) use connection::now;
 pub use connection::{Connection, ConnectionType};
 pub use error::{Error, ErrorFormat};
 pub use files::PublicFiles;
@@ -127,7 +128,11 @@ impl App {
     /// # Errors
     ///
     /// The error that a client would be sent.
-    pub async fn call(&self, action: &str, params: Value) -> Result<Map<String, Value>, ActionError> {
+    pub async fn call(
+        &self,
+        action: &str,
+        params: Value,
+    ) -> Result<Map<String, Value>, ActionError> {
         let mut params = match params {
             Value::Object(params) => params,
             Value::Null => Map::new(),
@@ -166,7 +171,9 @@ impl App {
     /// Names and descriptions of all actions, private ones aside.
     pub fn actions(&self) -> Vec<(&str, &str)> {
         let public = self.0.registry.iter().filter(|action| !action.is_private);
-        public.map(|action| (&*action.name, &*action.description)).collect()
+        public
+            .map(|action| (&*action.name, &*action.description))
+            .collect()
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -186,14 +193,18 @@ impl App {
     }
 
     /// Runs an action for an HTTP request.
-    pub(crate) async fn call_web(&self, connection: Connection, params: Map<String, Value>) -> Outcome {
+    pub(crate) async fn call_web(
+        &self,
+        connection: Connection,
+        params: Map<String, Value>,
+    ) -> Outcome {
         let _listed = Listed::new(self, &connection);
         let call = Call {
             connection,
             params,
             number: 0,
         };
-        self.0.tasks.track_future(call.run(self.clone())).await
+        call.run(self.clone()).await
     }
 }
 
@@ -221,6 +232,8 @@ impl Drop for Listed<'_> {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,9 @@ impl<'a> Packet<'a> {
         if nests_deeper_than(text.as_bytes(), MAX_DEPTH) {
             return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
-        let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
+        let is_object = text
+            .trim_start_matches([' ', '\t', '\r', '\n'])
+            .starts_with('{');
         if is_object {
             serde_json::from_str(text).map(Received::Packet)
         } else {
@@ -78,9 +80,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
                     }
                 }
                 // Only a text or a number can be an id; anything else is not echoed.
-                packet.message_id = packet
-                    .message_id
-                    .filter(|id| id.get().starts_with(['"', '-']) || id.get().starts_with(|c: char| c.is_ascii_digit()));
+                packet.message_id = packet.message_id.filter(|id| {
+                    id.get().starts_with(['"', '-'])
+                        || id.get().starts_with(|c: char| c.is_ascii_digit())
+                });
                 Ok(packet)
             }
         }
@@ -94,7 +97,9 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The value as text if it is a string.
 pub(crate) fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
+    serde_json::from_str::<Text<'_>>(value.get())
+        .ok()
+        .map(|Text(text)| text)
 }
 
 /// The value as a name: a non-empty string, or a number's digits.
@@ -161,7 +166,9 @@ mod tests {
 
     #[test]
     fn keys_may_come_in_any_order_and_twice() {
-        let packet = packet(r#"{"message":{"a":[1]},"room":"r\u00e9","x":1,"event":"no","event":"say","y":"z"}"#);
+        let packet = packet(
+            r#"{"message":{"a":[1]},"room":"r\u00e9","x":1,"event":"no","event":"say","y":"z"}"#,
+        );
         assert_eq!(as_text(packet.event.unwrap()).unwrap(), "say");
         assert_eq!(as_name(packet.room).unwrap(), "ré");
         assert_eq!(packet.message.unwrap().get(), r#"{"a":[1]}"#);
@@ -171,9 +178,21 @@ mod tests {
     #[test]
     fn what_is_no_packet_is_told_apart() {
         for text in ["5", "null", "[1,2]", "\"x\"", " true "] {
-            assert!(matches!(Packet::parse(text), Ok(Received::NotAnObject)), "{text}");
+            assert!(
+                matches!(Packet::parse(text), Ok(Received::NotAnObject)),
+                "{text}"
+            );
         }
-        for text in ["", "{", "{]", "hello", "{\"a\":}", "\u{FEFF}{}", "{} {}", "{\"a\":\"\0\"}"] {
+        for text in [
+            "",
+            "{",
+            "{]",
+            "hello",
+            "{\"a\":}",
+            "\u{FEFF}{}",
+            "{} {}",
+            "{\"a\":\"\0\"}",
+        ] {
             assert!(Packet::parse(text).is_err(), "{text}");
         }
     }
@@ -181,33 +200,69 @@ mod tests {
     #[test]
     fn names_are_texts_or_numbers() {
         assert_eq!(as_name(packet(r#"{"room":12}"#).room).unwrap(), "12");
-        for text in [r#"{"room":""}"#, r#"{"room":null}"#, r#"{"room":{}}"#, r#"{"room":["a"]}"#, "{}"] {
+        for text in [
+            r#"{"room":""}"#,
+            r#"{"room":null}"#,
+            r#"{"room":{}}"#,
+            r#"{"room":["a"]}"#,
+            "{}",
+        ] {
             assert!(as_name(packet(text).room).is_none(), "{text}");
         }
     }
 
     #[test]
     fn empty_messages() {
-        for (text, empty) in [("null", true), ("\"\"", true), ("[ ]", true), ("{}", false), ("0", false), ("\" \"", false)] {
+        for (text, empty) in [
+            ("null", true),
+            ("\"\"", true),
+            ("[ ]", true),
+            ("{}", false),
+            ("0", false),
+            ("\" \"", false),
+        ] {
             let json = format!("{{\"message\":{text}}}");
-            assert_eq!(is_empty_message(packet(&json).message.unwrap()), empty, "{text}");
+            assert_eq!(
+                is_empty_message(packet(&json).message.unwrap()),
+                empty,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn depth_is_limited_without_recursion() {
-        let deep = |levels: usize| format!("{{\"message\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        let deep = |levels: usize| {
+            format!(
+                "{{\"message\":{}{}}}",
+                "[".repeat(levels),
+                "]".repeat(levels)
+            )
+        };
         assert!(Packet::parse(&deep(MAX_DEPTH - 1)).is_ok());
         assert!(Packet::parse(&deep(MAX_DEPTH)).is_err());
         assert!(Packet::parse(&deep(1_000_000)).is_err());
-        let quoted = format!("{{\"message\":\"{}\\\"{}\"}}", "[".repeat(1000), "[".repeat(1000));
-        assert!(Packet::parse(&quoted).is_ok(), "brackets in strings do not count");
+        let quoted = format!(
+            "{{\"message\":\"{}\\\"{}\"}}",
+            "[".repeat(1000),
+            "[".repeat(1000)
+        );
+        assert!(
+            Packet::parse(&quoted).is_ok(),
+            "brackets in strings do not count"
+        );
     }
 
     #[test]
     fn a_message_id_is_a_text_or_a_number() {
-        assert_eq!(packet(r#"{"messageId":"aaa"}"#).message_id.unwrap().get(), "\"aaa\"");
-        assert_eq!(packet(r#"{"messageId":-1.5}"#).message_id.unwrap().get(), "-1.5");
+        assert_eq!(
+            packet(r#"{"messageId":"aaa"}"#).message_id.unwrap().get(),
+            "\"aaa\""
+        );
+        assert_eq!(
+            packet(r#"{"messageId":-1.5}"#).message_id.unwrap().get(),
+            "-1.5"
+        );
         assert!(packet(r#"{"messageId":{"a":1}}"#).message_id.is_none());
     }
 }

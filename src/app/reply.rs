@@ -7,6 +7,7 @@ use stellar_transports::{AckId, Message};
 
 use super::error::{Error, ErrorFormat};
 use crate::engine::Stamp;
+use crate::json::to_string;
 
 /// What a response must say about the request it answers. Taken when the request is received: a slow request
 /// keeps its own number.
@@ -46,7 +47,12 @@ impl Request {
     }
 
     /// A verb's failure.
-    pub(crate) fn failed(&self, error: &Error, data: Option<Value>, format: &ErrorFormat) -> Message {
+    pub(crate) fn failed(
+        &self,
+        error: &Error,
+        data: Option<Value>,
+        format: &ErrorFormat,
+    ) -> Message {
         let error_value = match error {
             Error::Custom(Value::Object(_)) => error.to_value(format),
             _ if format.as_text => error.to_value(format),
@@ -68,13 +74,18 @@ impl Request {
         object.insert("messageCount".into(), self.number.into());
         if let Some(id) = &self.message_id {
             // An id is a text or a number, which always is a value too.
-            object.insert("messageId".into(), serde_json::from_str(id.get()).unwrap_or_default());
+            object.insert(
+                "messageId".into(),
+                serde_json::from_str(id.get()).unwrap_or_default(),
+            );
         }
         self.packet(&object)
     }
 
     fn packet(&self, value: &impl Serialize) -> Message {
-        Message::text(to_json(value)).named("response").answering(self.ack)
+        Message::text(to_string(value))
+            .named("response")
+            .answering(self.ack)
     }
 }
 
@@ -83,7 +94,7 @@ pub(crate) fn welcome(text: &str) -> Message {
     let mut packet = Map::new();
     packet.insert("welcome".into(), text.into());
     packet.insert("context".into(), "api".into());
-    Message::text(to_json(&packet)).named("welcome")
+    Message::text(to_string(&packet)).named("welcome")
 }
 
 /// A push with a context. What is no object is wrapped as its `message`.
@@ -99,7 +110,7 @@ pub(crate) fn push(value: Value, context: &str) -> Message {
         "response" => "response",
         _ => "api",
     };
-    Message::text(to_json(&packet)).named(name)
+    Message::text(to_string(&packet)).named(name)
 }
 
 /// Who speaks in a room.
@@ -124,10 +135,10 @@ pub(crate) fn chat(
     packet.push_str("{\"message\":");
     packet.push_str(message);
     packet.push_str(",\"room\":");
-    packet.push_str(&to_json(&room));
+    packet.push_str(&to_string(&room));
     // Ids are UUIDs, or texts of our own making, and the epoch is hexadecimal: nothing to escape.
     let written = match from {
-        Sender::Connection(id) => write!(packet, ",\"from\":{}", to_json(&id)),
+        Sender::Connection(id) => write!(packet, ",\"from\":{}", to_string(&id)),
         Sender::Server => packet.write_str(",\"from\":0"),
     };
     let written = written.and_then(|()| {
@@ -139,14 +150,6 @@ pub(crate) fn chat(
     });
     debug_assert!(written.is_ok(), "writing to a String does not fail");
     Message::text(packet).named("say")
-}
-
-/// Serializes what is built from JSON values and plain structs, which cannot fail.
-pub(crate) fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_else(|error| {
-        tracing::error!(%error, "a packet could not be serialized");
-        "null".to_owned()
-    })
 }
 
 #[cfg(test)]
@@ -183,7 +186,11 @@ mod tests {
             r#"{"status":"OK","context":"response","messageCount":4}"#
         );
         assert_eq!(
-            text(&request(8).failed(&Error::VerbRefused("paramAdd".into()), Some(Value::Null), &format)),
+            text(&request(8).failed(
+                &Error::VerbRefused("paramAdd".into()),
+                Some(Value::Null),
+                &format
+            )),
             r#"{"status":"Verb not found or not allowed (paramAdd)","error":{"code":"014","message":"Verb not found or not allowed (paramAdd)"},"context":"response","data":null,"messageCount":8}"#
         );
     }
@@ -193,7 +200,9 @@ mod tests {
         let mut with_id = request(7);
         with_id.message_id = Some(RawValue::from_string("\"aaa\"".into()).unwrap());
         let object = json!({"context": "mine", "number": 0.5});
-        let Value::Object(object) = object else { unreachable!() };
+        let Value::Object(object) = object else {
+            unreachable!()
+        };
         let packet: Value = serde_json::from_str(text(&with_id.object(object))).unwrap();
         assert_eq!(
             packet,
@@ -203,7 +212,10 @@ mod tests {
 
     #[test]
     fn a_chat_push_carries_the_message_untouched() {
-        let stamp = Stamp { seq: 5, epoch: "ab" };
+        let stamp = Stamp {
+            seq: 5,
+            epoch: "ab",
+        };
         let push = chat("{\"x\": 1e999}", "a\"b", &Sender::Server, 12, stamp);
         assert_eq!(
             text(&push),
@@ -213,7 +225,10 @@ mod tests {
 
     #[test]
     fn pushes_are_objects_with_a_context() {
-        assert_eq!(text(&push(json!("hi"), "alert")), r#"{"message":"hi","context":"alert"}"#);
+        assert_eq!(
+            text(&push(json!("hi"), "alert")),
+            r#"{"message":"hi","context":"alert"}"#
+        );
         assert_eq!(push(json!({}), "mine").name(), Some("api"));
     }
 }

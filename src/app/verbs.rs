@@ -97,7 +97,9 @@ impl App {
             };
             self.spawn_lane(connection, Some(first));
         } else {
-            let answered = self.answer(connection, received, number, ack).now_or_never();
+            let answered = self
+                .answer(connection, received, number, ack)
+                .now_or_never();
             debug_assert!(answered.is_some(), "`has_to_wait` knows all that waits");
         }
     }
@@ -133,7 +135,8 @@ impl App {
         if let Ok(received) = Packet::parse(&waiting.text)
             && !connection.is_destroyed()
         {
-            self.answer(connection, received, waiting.number, waiting.ack).await;
+            self.answer(connection, received, waiting.number, waiting.ack)
+                .await;
         }
     }
 
@@ -143,7 +146,12 @@ impl App {
             return false;
         };
         let middleware = self.middleware();
-        match packet.event.and_then(as_text).as_deref().and_then(Verb::parse) {
+        match packet
+            .event
+            .and_then(as_text)
+            .as_deref()
+            .and_then(Verb::parse)
+        {
             Some(Verb::File) => true,
             Some(Verb::RoomAdd) => middleware.has_join(),
             Some(Verb::RoomLeave) => middleware.has_leave(),
@@ -153,7 +161,13 @@ impl App {
     }
 
     /// Answers one packet.
-    async fn answer(&self, connection: &Connection, received: Received<'_>, number: u64, ack: Option<AckId>) {
+    async fn answer(
+        &self,
+        connection: &Connection,
+        received: Received<'_>,
+        number: u64,
+        ack: Option<AckId>,
+    ) {
         let packet = match received {
             Received::Packet(packet) => packet,
             Received::NotAnObject => Packet::default(),
@@ -236,16 +250,20 @@ impl App {
     }
 
     async fn event(&self, connection: &Connection, params: Option<&RawValue>, request: &Request) {
-        let params = params.and_then(|params| serde_json::from_str::<EventParams<'_>>(params.get()).ok());
+        let params =
+            params.and_then(|params| serde_json::from_str::<EventParams<'_>>(params.get()).ok());
         let params = params.unwrap_or_default();
         let data = match params.data {
             None => Ok(Value::Null),
-            Some(data) => serde_json::from_str(data.get())
-                .map_err(|error| Error::InvalidPacket(format!("the data cannot be read ({error})"))),
+            Some(data) => serde_json::from_str(data.get()).map_err(|error| {
+                Error::InvalidPacket(format!("the data cannot be read ({error})"))
+            }),
         };
         let delivery = match (as_name(params.room), as_name(params.event), data) {
             (Some(room), Some(event), Ok(data)) => {
-                self.chat().raise(Some(connection), &room, &event, data).await
+                self.chat()
+                    .raise(Some(connection), &room, &event, data)
+                    .await
             }
             (_, _, Err(error)) => Err(error),
             _ => Err(Error::RoomAndMessageRequired),
@@ -375,7 +393,6 @@ fn said<'a>(packet: &Packet<'a>) -> Option<Cow<'a, RawValue>> {
         .iter()
         .map(|value| as_text(value).unwrap_or_else(|| Cow::Borrowed(value.get())))
         .collect();
-    let text = reply::to_json(&words.join(" "));
+    let text = crate::json::to_string(&words.join(" "));
     RawValue::from_string(text).ok().map(Cow::Owned)
 }
-

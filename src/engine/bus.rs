@@ -31,7 +31,10 @@ impl Bus for Engine {
                     Some(farewell) => {
                         let hub = Arc::clone(&self.hub);
                         tokio::spawn(async move {
-                            if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {
+                            if tokio::time::timeout(FAREWELL_TIMEOUT, farewell)
+                                .await
+                                .is_err()
+                            {
                                 tracing::warn!(conn = %spark.id(), "leaving took too long; removed from its rooms");
                             }
                             hub.leave_all(&spark);

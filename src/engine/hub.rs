@@ -150,7 +150,11 @@ impl Hub {
     /// # Errors
     ///
     /// When there is no such room.
-    pub fn publish(&self, room: &str, message: impl FnOnce(Stamp<'_>) -> Message) -> Result<(), RoomError> {
+    pub fn publish(
+        &self,
+        room: &str,
+        message: impl FnOnce(Stamp<'_>) -> Message,
+    ) -> Result<(), RoomError> {
         let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
         room.publish(message);

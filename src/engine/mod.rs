@@ -35,8 +35,8 @@ pub use hub::Hub;
 pub use room::{Member, RoomError, Stamp};
 pub use spark::{Spark, WriteError};
 pub use stellar_transports::{
-    AckId, Broadcast, CloseReason, ConnectionId, Handshake, Incoming, IncomingPayload, Initiator, Limits,
-    Message, Origins, Payload, Peer, Refusal, SendError, Turn,
+    AckId, Broadcast, CloseReason, ConnectionId, Handshake, Incoming, IncomingPayload, Initiator,
+    Limits, Message, Origins, Payload, Peer, Refusal, SendError, Turn,
 };
 use stellar_transports::{Context, Metrics};
 

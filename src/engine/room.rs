@@ -125,7 +125,10 @@ impl Room {
     }
 
     /// As [`publish`](Self::publish), but each member gets what `message` says for it; `None` is nothing.
-    pub(super) fn publish_each(&self, mut message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>) {
+    pub(super) fn publish_each(
+        &self,
+        mut message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
+    ) {
         let mut state = self.state.lock();
         let stamp = state.next_stamp(&self.epoch);
         for member in &state.members {
@@ -150,7 +153,9 @@ impl State {
 fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }
 
 /// A room by name, shared so that work on it does not hold the directory.

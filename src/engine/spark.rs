@@ -123,7 +123,11 @@ impl Spark {
 
     /// Whether it is in `room`.
     pub fn is_in(&self, room: &str) -> bool {
-        self.joined().lock().names.iter().any(|name| &**name == room)
+        self.joined()
+            .lock()
+            .names
+            .iter()
+            .any(|name| &**name == room)
     }
 
     /// Attaches a value of the application's own. The first call wins and returns true.

@@ -272,13 +272,18 @@ impl Connection {
                 return false;
             }
         }
-        (stalled_since.is_some() || partial_since != 0) && !self.watched.swap(true, Ordering::SeqCst)
+        (stalled_since.is_some() || partial_since != 0)
+            && !self.watched.swap(true, Ordering::SeqCst)
     }
 
     /// Registers the connection's own task, to be woken when there is something to do for it.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut outbox = self.outbox.lock();
-        if !outbox.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if !outbox
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
             outbox.waker = Some(waker.clone());
         }
     }
@@ -356,7 +361,11 @@ impl Connection {
 
     /// Tries to write without waiting. Returns false if the connection's own task has to go on.
     fn write_out(&self, outbox: &mut Outbox) -> bool {
-        let Some(socket) = self.socket.as_ref().filter(|socket| socket.writes_from_anywhere()) else {
+        let Some(socket) = self
+            .socket
+            .as_ref()
+            .filter(|socket| socket.writes_from_anywhere())
+        else {
             return outbox.is_empty();
         };
         while !outbox.is_empty() {

@@ -57,7 +57,11 @@ mod tests {
     #[test]
     fn a_peer_dies_only_after_a_whole_interval_of_silence() {
         let heartbeat = Heartbeat::default();
-        assert_eq!(heartbeat.beat(), Beat::Ping, "a new connection gets a full interval");
+        assert_eq!(
+            heartbeat.beat(),
+            Beat::Ping,
+            "a new connection gets a full interval"
+        );
         heartbeat.heard();
         heartbeat.heard();
         assert_eq!(heartbeat.beat(), Beat::Ping);

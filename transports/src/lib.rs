@@ -11,8 +11,8 @@
 //!
 //! This file is the registry: the one list of built-in transports, and of the doors of those that are not built in.
 
-mod broadcast;
 pub mod body;
+mod broadcast;
 mod close;
 mod connection;
 mod dialect;

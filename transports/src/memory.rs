@@ -11,8 +11,8 @@ use http::{HeaderMap, Request, Response, Uri};
 use hyper::body::Incoming as IncomingBody;
 
 use crate::{
-    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming, Message,
-    Payload, Peer, Refusal, Transport, body,
+    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming,
+    Message, Payload, Peer, Refusal, Transport, body,
 };
 
 /// The in-memory transport. It has no door: peers come in by [`connect`](Self::connect).
@@ -62,7 +62,10 @@ impl Transport for Memory {
         _peer: Peer,
         _context: &Arc<Context>,
     ) -> Response<Body> {
-        body::text(http::StatusCode::NOT_FOUND, "the memory transport has no door")
+        body::text(
+            http::StatusCode::NOT_FOUND,
+            "the memory transport has no door",
+        )
     }
 }
 
@@ -87,7 +90,9 @@ impl Memory {
         };
         context.bus.admit(&mut handshake).await?;
         let connection = Connection::new(context, "memory", &DIALECT, None);
-        context.bus.dispatch(&connection, Event::Opened(Box::new(handshake)));
+        context
+            .bus
+            .dispatch(&connection, Event::Opened(Box::new(handshake)));
         Ok(MemoryPeer {
             connection,
             is_over: false,
@@ -151,7 +156,9 @@ impl MemoryPeer {
             while let Some(frame) = self.connection.take_frame() {
                 match frame.split_first() {
                     Some((b't', text)) => {
-                        return Poll::Ready(Received::Text(String::from_utf8_lossy(text).into_owned()));
+                        return Poll::Ready(Received::Text(
+                            String::from_utf8_lossy(text).into_owned(),
+                        ));
                     }
                     Some((b'b', _)) => return Poll::Ready(Received::Binary(frame.slice(1..))),
                     Some(_) | None => self.connection.heard(),

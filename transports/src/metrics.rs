@@ -25,11 +25,31 @@ pub struct Metrics {
 impl Metrics {
     /// Adds all of them to `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("connections", "Connections open now", self.connections.clone());
-        registry.register("connections_closed", "Connections ended", self.closed.clone());
-        registry.register("handshakes_refused", "Handshakes turned away", self.refused.clone());
-        registry.register("messages_received", "Messages received", self.received.clone());
-        registry.register("messages_sent", "Messages put into an outbox", self.sent.clone());
+        registry.register(
+            "connections",
+            "Connections open now",
+            self.connections.clone(),
+        );
+        registry.register(
+            "connections_closed",
+            "Connections ended",
+            self.closed.clone(),
+        );
+        registry.register(
+            "handshakes_refused",
+            "Handshakes turned away",
+            self.refused.clone(),
+        );
+        registry.register(
+            "messages_received",
+            "Messages received",
+            self.received.clone(),
+        );
+        registry.register(
+            "messages_sent",
+            "Messages put into an outbox",
+            self.sent.clone(),
+        );
         registry.register("messages_encoded", "Messages encoded", self.encoded.clone());
     }
 

@@ -118,8 +118,16 @@ mod tests {
         assert!(permits(&policy, "https://APP.example.com", "api.test"));
         assert!(permits(&policy, "null", "api.test"));
         assert!(!permits(&policy, "http://app.example.com", "api.test"));
-        assert!(!permits(&policy, "https://app.example.com.evil.test", "api.test"));
-        assert!(permits(&Origins::allow(["*"]), "https://anything.test", "api.test"));
+        assert!(!permits(
+            &policy,
+            "https://app.example.com.evil.test",
+            "api.test"
+        ));
+        assert!(permits(
+            &Origins::allow(["*"]),
+            "https://anything.test",
+            "api.test"
+        ));
     }
 
     #[test]

@@ -90,7 +90,10 @@ impl Outbox {
     }
 
     /// Takes the first frame whole.
-    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only transports without a socket take frames"))]
+    #[cfg_attr(
+        not(feature = "testing"),
+        allow(dead_code, reason = "only transports without a socket take frames")
+    )]
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.len();
@@ -112,7 +115,10 @@ mod tests {
     fn written(outbox: &Outbox) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = outbox.slices(&mut slices);
-        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+        slices[..count]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect()
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub const SERVER_CLOSE: &str = "\"primus::server::close\"";
 
 /// Whether JSON `text` is a string.
 fn is_string(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('"')
+    text.trim_start_matches([' ', '\t', '\r', '\n'])
+        .starts_with('"')
 }
 
 /// Whether `text`, written as a message, would be taken for a control string by a client.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
@@ -16,31 +17,47 @@ use tokio_rustls::server::TlsStream;
 /// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)); a TLS
 /// stream is written by the connection's own task only, because its record layer has to be driven.
 #[derive(Debug)]
-pub enum Socket {
-    /// Plain TCP.
+pub struct Socket {
+    stream: Stream,
+    /// Given back when the socket is closed, wherever that happens.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+enum Stream {
     Plain(TcpStream),
-    /// TLS over TCP.
     #[cfg(feature = "tls")]
     Tls(Box<Mutex<TlsStream<TcpStream>>>),
 }
 
 impl Socket {
-    /// A socket that speaks TLS.
+    /// A socket that speaks plain TCP. It holds `permit` for as long as it is open.
+    pub const fn plain(stream: TcpStream, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            stream: Stream::Plain(stream),
+            _permit: permit,
+        }
+    }
+
+    /// A socket that speaks TLS. It holds `permit` for as long as it is open.
     #[cfg(feature = "tls")]
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(Mutex::new(stream)))
+    pub fn tls(stream: TlsStream<TcpStream>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            stream: Stream::Tls(Box::new(Mutex::new(stream))),
+            _permit: permit,
+        }
     }
 
     /// Whether [`try_write_vectored`](Self::try_write_vectored) is of use.
     pub const fn writes_from_anywhere(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self.stream, Stream::Plain(_))
     }
 
     pub(crate) fn try_write_vectored(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.try_write_vectored(frames),
+        match &self.stream {
+            Stream::Plain(stream) => stream.try_write_vectored(frames),
             #[cfg(feature = "tls")]
-            Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Stream::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -49,8 +66,8 @@ impl Socket {
         cx: &mut Context<'_>,
         frames: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => loop {
+        match &self.stream {
+            Stream::Plain(stream) => loop {
                 ready!(stream.poll_write_ready(cx))?;
                 match stream.try_write_vectored(frames) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -58,13 +75,17 @@ impl Socket {
                 }
             },
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut *stream.lock()).poll_write_vectored(cx, frames),
+            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_write_vectored(cx, frames),
         }
     }
 
-    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => loop {
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &self.stream {
+            Stream::Plain(stream) => loop {
                 ready!(stream.poll_read_ready(cx))?;
                 match stream.try_read(buf.initialize_unfilled()) {
                     Ok(read) => {
@@ -76,34 +97,31 @@ impl Socket {
                 }
             },
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut *stream.lock()).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_read(cx, buf),
         }
     }
 
-    pub(crate) fn poll_flush(&self, #[allow(unused_variables)] cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+    pub(crate) fn poll_flush(
+        &self,
+        #[allow(unused_variables)] cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &self.stream {
+            Stream::Plain(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut *stream.lock()).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_flush(cx),
         }
     }
 
     pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => {
+        match &self.stream {
+            Stream::Plain(stream) => {
                 // What `TcpStream::poll_shutdown` does too, but through a shared reference.
                 let _ = cx;
                 Poll::Ready(socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write))
             }
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut *stream.lock()).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_shutdown(cx),
         }
-    }
-}
-
-impl From<TcpStream> for Socket {
-    fn from(stream: TcpStream) -> Self {
-        Self::Plain(stream)
     }
 }
 
@@ -118,7 +136,11 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Self::poll_write_vectored(&self, cx, &[IoSlice::new(buf)])
     }
 

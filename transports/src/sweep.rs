@@ -85,7 +85,10 @@ impl Sweep {
         let watched = std::mem::take(&mut *self.watched.lock());
         let mut still_watched: Vec<_> = watched
             .into_iter()
-            .filter(|weak| weak.upgrade().is_some_and(|connection| connection.check_deadlines()))
+            .filter(|weak| {
+                weak.upgrade()
+                    .is_some_and(|connection| connection.check_deadlines())
+            })
             .collect();
         if !still_watched.is_empty() {
             self.watched.lock().append(&mut still_watched);
@@ -108,7 +111,9 @@ impl Sweep {
 fn beat_all(connections: &[Arc<Connection>]) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        });
     let mut encoded: Vec<(&'static str, Bytes)> = Vec::new();
     let _turn = crate::Turn::begin();
     for connection in connections {
@@ -134,7 +139,10 @@ mod tests {
         for (interval, slots) in [(30_000, 128), (300, 15), (40, 2), (10, 1)] {
             let sweep = Sweep::new(Some(Duration::from_millis(interval)));
             assert_eq!(sweep.slots.len(), slots, "{interval} ms");
-            assert!(sweep.tick * u32::try_from(slots).unwrap() <= Duration::from_millis(interval.max(20)));
+            assert!(
+                sweep.tick * u32::try_from(slots).unwrap()
+                    <= Duration::from_millis(interval.max(20))
+            );
         }
     }
 }

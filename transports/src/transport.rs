@@ -124,7 +124,12 @@ impl Context {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn start(bus: Arc<dyn Bus>, limits: Limits, origins: Origins, metrics: Metrics) -> Arc<Self> {
+    pub fn start(
+        bus: Arc<dyn Bus>,
+        limits: Limits,
+        origins: Origins,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         let context = Arc::new(Self {
             bus,
             sweep: Sweep::new(limits.ping_interval),

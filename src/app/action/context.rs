@@ -87,7 +87,11 @@ impl Context {
 
     /// Sets a field of the response. Fields set before a failure are sent with the error.
     pub fn respond(&self, field: impl Into<String>, value: impl Into<Value>) {
-        self.0.state.lock().response.insert(field.into(), value.into());
+        self.0
+            .state
+            .lock()
+            .response
+            .insert(field.into(), value.into());
     }
 
     /// The response as it is now.
@@ -130,7 +134,11 @@ impl Context {
     /// # Errors
     ///
     /// The error that a client would be sent.
-    pub async fn call(&self, action: &str, params: Value) -> Result<Map<String, Value>, ActionError> {
+    pub async fn call(
+        &self,
+        action: &str,
+        params: Value,
+    ) -> Result<Map<String, Value>, ActionError> {
         self.0.app.call(action, params).await
     }
 

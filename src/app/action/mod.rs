@@ -53,7 +53,11 @@ pub struct Action {
     pub(crate) run: Run,
 }
 
-type Run = Arc<dyn Fn(Context, Map<String, Value>) -> BoxFuture<'static, Result<Value, ActionError>> + Send + Sync>;
+type Run = Arc<
+    dyn Fn(Context, Map<String, Value>) -> BoxFuture<'static, Result<Value, ActionError>>
+        + Send
+        + Sync,
+>;
 
 impl Action {
     /// An action of version 1. `run` gets the params as a type of your choice (`serde_json::Value` takes them as
@@ -66,15 +70,18 @@ impl Action {
         F: Fn(Context, P) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, ActionError>> + Send + 'static,
     {
-        let run: Run = Arc::new(move |context, params| {
-            match serde_json::from_value(Value::Object(params)) {
-                Ok(params) => {
-                    let future = run(context, params);
-                    Box::pin(async move { Ok(serde_json::to_value(future.await?)?) })
-                }
-                Err(error) => Box::pin(async move { Err(ActionError::from(format!("Invalid params: {error}"))) }),
-            }
-        });
+        let run: Run =
+            Arc::new(
+                move |context, params| match serde_json::from_value(Value::Object(params)) {
+                    Ok(params) => {
+                        let future = run(context, params);
+                        Box::pin(async move { Ok(serde_json::to_value(future.await?)?) })
+                    }
+                    Err(error) => Box::pin(async move {
+                        Err(ActionError::from(format!("Invalid params: {error}")))
+                    }),
+                },
+            );
         Self {
             name: name.into(),
             description: String::new(),

@@ -10,7 +10,17 @@ use super::Action;
 
 /// Names that clients use for something else.
 const VERBS: &[&str] = &[
-    "action", "file", "detailsView", "roomAdd", "roomJoin", "roomLeave", "roomView", "say", "event", "quit", "exit",
+    "action",
+    "file",
+    "detailsView",
+    "roomAdd",
+    "roomJoin",
+    "roomLeave",
+    "roomView",
+    "say",
+    "event",
+    "quit",
+    "exit",
 ];
 
 /// All actions.
@@ -79,7 +89,10 @@ impl Registry {
     }
 
     /// Checks that every middleware that an action names exists.
-    pub(crate) fn check_middleware(&self, known: &[ActionMiddleware]) -> Result<(), RegistrationError> {
+    pub(crate) fn check_middleware(
+        &self,
+        known: &[ActionMiddleware],
+    ) -> Result<(), RegistrationError> {
         for action in self.actions.values().flatten() {
             let missing = action
                 .middleware
@@ -112,6 +125,15 @@ impl Registry {
 
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.actions.contains_key(name)
+    }
+
+    /// The name of an action, however its letters are written.
+    pub(crate) fn find_ignoring_case(&self, name: &str) -> Option<&str> {
+        let mut names = self.actions.keys().map(String::as_str);
+        self.actions
+            .get_key_value(name)
+            .map(|(name, _)| &**name)
+            .or_else(|| names.find(|known| known.eq_ignore_ascii_case(name)))
     }
 
     /// Every action, by name and version.

@@ -43,9 +43,13 @@ impl Call {
             Some(Value::String(name)) => name.clone(),
             Some(_) | None => String::new(),
         };
-        let action = app.registry().find(&name, self.params.get("apiVersion")).cloned();
+        let action = app
+            .registry()
+            .find(&name, self.params.get("apiVersion"))
+            .cloned();
         if let (Some(action), false) = (&action, self.params.contains_key("apiVersion")) {
-            self.params.insert("apiVersion".into(), version_value(action.version));
+            self.params
+                .insert("apiVersion".into(), version_value(action.version));
         }
         let allowed = self.check(&app, &name, action, pending.running);
         match allowed {
@@ -55,7 +59,8 @@ impl Call {
                 ..Outcome::default()
             },
             Ok(action) => {
-                let context = Context::new(app.clone(), self.connection, name, self.number, self.params);
+                let context =
+                    Context::new(app.clone(), self.connection, name, self.number, self.params);
                 run_in(&app, &action, &context).await;
                 let state = std::mem::take(&mut *context.state());
                 Outcome {
@@ -102,12 +107,11 @@ async fn run_in(app: &App, action: &Action, context: &Context) {
     let chain: Vec<&ActionMiddleware> = middleware
         .iter()
         .filter(|middleware| middleware.is_global)
-        .chain(
-            action
-                .middleware
+        .chain(action.middleware.iter().filter_map(|name| {
+            middleware
                 .iter()
-                .filter_map(|name| middleware.iter().find(|middleware| middleware.name == *name)),
-        )
+                .find(|middleware| middleware.name == *name)
+        }))
         .collect();
     let result = match before(&chain, context).await {
         Ok(()) => run_action(app, action, context).await,
@@ -141,7 +145,8 @@ async fn before(chain: &[&ActionMiddleware], context: &Context) -> Result<(), St
 async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(), Error> {
     let params = {
         let mut state = context.state();
-        input::prepare(&action.inputs, &mut state.params).map_err(|fields| Error::Custom(Value::Object(fields)))?;
+        input::prepare(&action.inputs, &mut state.params)
+            .map_err(|fields| Error::Custom(Value::Object(fields)))?;
         state.params.clone()
     };
     // Calling the function is inside the guard too: it may panic before its first await.

@@ -29,7 +29,10 @@ impl Fixture {
     }
 
     async fn connect(&self) -> (MemoryPeer, Spark) {
-        let peer = Memory.connect(&self.context, "/".parse().unwrap()).await.unwrap();
+        let peer = Memory
+            .connect(&self.context, "/".parse().unwrap())
+            .await
+            .unwrap();
         let spark = self.hub.spark(peer.id()).unwrap();
         (peer, spark)
     }
@@ -51,7 +54,10 @@ async fn members_receive_in_order_and_others_do_not() {
     for _ in 0..3 {
         fixture.hub.publish("room", numbered).unwrap();
     }
-    fixture.hub.publish("other", |_| Message::text("other")).unwrap();
+    fixture
+        .hub
+        .publish("other", |_| Message::text("other"))
+        .unwrap();
     for expected in ["1", "2", "3"] {
         assert_eq!(a.receive().await, Received::Text(expected.into()));
     }
@@ -142,6 +148,9 @@ async fn a_text_that_clients_would_obey_is_not_sent() {
     let fixture = Fixture::new();
     let (_peer, spark) = fixture.connect().await;
     let reserved = Message::text("\"primus::server::close\"");
-    assert_eq!(spark.send(&reserved), Err(crate::engine::WriteError::Reserved));
+    assert_eq!(
+        spark.send(&reserved),
+        Err(crate::engine::WriteError::Reserved)
+    );
     spark.send(&Message::text("\"primus\"")).unwrap();
 }

@@ -73,7 +73,8 @@ impl Pump {
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
         let stream =
-            WebSocketStream::from_partially_read(wire, early.to_vec(), Role::Server, Some(config)).await;
+            WebSocketStream::from_partially_read(wire, early.to_vec(), Role::Server, Some(config))
+                .await;
         context
             .metrics
             .connections
@@ -137,7 +138,9 @@ impl Pump {
         };
         let context = self.connection.context();
         context.metrics.received.inc();
-        context.bus.dispatch(&self.connection, Event::Received(incoming));
+        context
+            .bus
+            .dispatch(&self.connection, Event::Received(incoming));
     }
 
     fn control(&self, text: &str) -> Option<Control> {
@@ -156,7 +159,8 @@ impl Pump {
     /// The end that somebody on this side asked for: says farewell and waits for the peer to do the same.
     fn begin_closing(&mut self, reason: CloseReason) {
         if self.speaks_primus && !reason.may_return() {
-            self.connection.send_control(frame::text(primus::SERVER_CLOSE));
+            self.connection
+                .send_control(frame::text(primus::SERVER_CLOSE));
         }
         self.connection.send_control(self.close_frame(&reason));
         let half_close = reason.initiator() == Initiator::Server;
@@ -197,10 +201,18 @@ impl Pump {
     fn tell_bus(&self, reason: CloseReason) {
         let context = self.connection.context();
         let metrics = &context.metrics;
-        metrics.connections.get_or_create(&[("transport", "ws")]).dec();
-        metrics.closed.get_or_create(&[("reason", reason.label())]).inc();
+        metrics
+            .connections
+            .get_or_create(&[("transport", "ws")])
+            .dec();
+        metrics
+            .closed
+            .get_or_create(&[("reason", reason.label())])
+            .inc();
         tracing::debug!(conn = %self.connection.id(), reason = reason.label(), "connection closed");
-        context.bus.dispatch(&self.connection, Event::Closed(reason));
+        context
+            .bus
+            .dispatch(&self.connection, Event::Closed(reason));
     }
 
     /// Writes the rest and reads until the peer has closed too. What it still sends is read and forgotten: a socket
@@ -300,7 +312,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut TaskContext<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.connection.send_control(Bytes::copy_from_slice(buf));
         Poll::Ready(Ok(buf.len()))
     }

@@ -37,7 +37,9 @@ pub(super) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
 pub(super) fn text(text: &str) -> Bytes {
     // Both characters begin with this byte, which is rare enough to make the second look cheap.
     if memchr::memchr(0xE2, text.as_bytes()).is_some() && text.contains(['\u{2028}', '\u{2029}']) {
-        let escaped = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+        let escaped = text
+            .replace('\u{2028}', "\\u2028")
+            .replace('\u{2029}', "\\u2029");
         return encode(Opcode::Text, escaped.as_bytes());
     }
     encode(Opcode::Text, text.as_bytes())
@@ -139,7 +141,9 @@ impl FrameGuard {
         let length = &self.header[2..usize::from(2 + extended)];
         Some(match extended {
             0 => u64::from(self.header[1] & 0x7F),
-            _ => length.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            _ => length
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         })
     }
 
@@ -168,14 +172,23 @@ mod tests {
         assert_eq!(&encode(Opcode::Text, b"hi")[..], b"\x81\x02hi");
         assert_eq!(&encode(Opcode::Binary, &[0; 125])[..2], b"\x82\x7d");
         assert_eq!(&encode(Opcode::Text, &[0; 126])[..4], b"\x81\x7e\x00\x7e");
-        assert_eq!(&encode(Opcode::Text, &[0; 0xFFFF])[..4], b"\x81\x7e\xff\xff");
-        assert_eq!(&encode(Opcode::Text, &[0; 0x10000])[..10], b"\x81\x7f\0\0\0\0\0\x01\0\0");
+        assert_eq!(
+            &encode(Opcode::Text, &[0; 0xFFFF])[..4],
+            b"\x81\x7e\xff\xff"
+        );
+        assert_eq!(
+            &encode(Opcode::Text, &[0; 0x10000])[..10],
+            b"\x81\x7f\0\0\0\0\0\x01\0\0"
+        );
         assert_eq!(&encode(Opcode::Ping, b"")[..], b"\x89\x00");
     }
 
     #[test]
     fn line_separators_are_escaped() {
-        assert_eq!(&text("\"a\u{2028}b\u{2029}\"")[2..], b"\"a\\u2028b\\u2029\"");
+        assert_eq!(
+            &text("\"a\u{2028}b\u{2029}\"")[2..],
+            b"\"a\\u2028b\\u2029\""
+        );
         assert_eq!(&text("\"\u{20AC}\"")[2..], "\"\u{20AC}\"".as_bytes());
     }
 

@@ -22,7 +22,11 @@ pub(super) enum Invalid {
 }
 
 /// Checks the request line and headers of a handshake.
-pub(super) fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<Accept, Invalid> {
+pub(super) fn check(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<Accept, Invalid> {
     if !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade") {
         return Err(Invalid::NotAnUpgrade);
     }
@@ -37,7 +41,9 @@ pub(super) fn check(method: &Method, version: Version, headers: &HeaderMap) -> R
         .ok_or(Invalid::Key)?;
     let accept = derive_accept_key(key.as_bytes());
     // The derived key is base64, which is always a valid header value.
-    HeaderValue::from_str(&accept).map(Accept).map_err(|_| Invalid::Key)
+    HeaderValue::from_str(&accept)
+        .map(Accept)
+        .map_err(|_| Invalid::Key)
 }
 
 impl Accept {
@@ -142,14 +148,38 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_own_answer() {
-        assert_eq!(check_with(&[("upgrade", "h2c")]).unwrap_err(), Invalid::NotAnUpgrade);
-        assert_eq!(check_with(&[("connection", "close")]).unwrap_err(), Invalid::NotAnUpgrade);
-        assert_eq!(check_with(&[("sec-websocket-version", "8")]).unwrap_err(), Invalid::Version);
-        for key in ["", "short==", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ$=="] {
-            assert_eq!(check_with(&[("sec-websocket-key", key)]).unwrap_err(), Invalid::Key, "{key}");
+        assert_eq!(
+            check_with(&[("upgrade", "h2c")]).unwrap_err(),
+            Invalid::NotAnUpgrade
+        );
+        assert_eq!(
+            check_with(&[("connection", "close")]).unwrap_err(),
+            Invalid::NotAnUpgrade
+        );
+        assert_eq!(
+            check_with(&[("sec-websocket-version", "8")]).unwrap_err(),
+            Invalid::Version
+        );
+        for key in [
+            "",
+            "short==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZ$==",
+        ] {
+            assert_eq!(
+                check_with(&[("sec-websocket-key", key)]).unwrap_err(),
+                Invalid::Key,
+                "{key}"
+            );
         }
         let good = headers(&GOOD);
-        assert_eq!(check(&Method::POST, Version::HTTP_11, &good).unwrap_err(), Invalid::Method);
-        assert_eq!(check(&Method::GET, Version::HTTP_10, &good).unwrap_err(), Invalid::Method);
+        assert_eq!(
+            check(&Method::POST, Version::HTTP_11, &good).unwrap_err(),
+            Invalid::Method
+        );
+        assert_eq!(
+            check(&Method::GET, Version::HTTP_10, &good).unwrap_err(),
+            Invalid::Method
+        );
     }
 }

@@ -75,7 +75,8 @@ impl Transport for Ws {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
-        let accept = match handshake::check(request.method(), request.version(), request.headers()) {
+        let accept = match handshake::check(request.method(), request.version(), request.headers())
+        {
             Ok(accept) => accept,
             Err(invalid) => {
                 context.metrics.count_refusal("handshake");
@@ -134,7 +135,9 @@ async fn open(
     let socket = Arc::new(parts.io.into_inner());
     let pump = connection::Pump::new(&context, socket, dialect, &parts.read_buf, read_buffer).await;
     if let Some(pump) = pump {
-        context.bus.dispatch(pump.connection(), Event::Opened(Box::new(handshake)));
+        context
+            .bus
+            .dispatch(pump.connection(), Event::Opened(Box::new(handshake)));
         context.tasks.spawn(pump);
     }
 }

@@ -1,0 +1,269 @@
+//! The generated client: a pure function from settings to script, and the finished scripts of a server.
+//!
+//! The script itself is written and built in `client-js/`; here its settings are filled in. Nothing else is
+//! templated, so what is tested there is what is served here.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use bytes::Bytes;
+use serde::Serialize;
+use sha1::{Digest, Sha1};
+
+use crate::config::Config;
+
+/// One line per set of transports that a script can be built for: their names joined with `-`, the readable source
+/// and the minified one.
+const VARIANTS: &[(&str, &str, &str)] = &[(
+    "ws",
+    include_str!("../client-js/dist/ws.js"),
+    include_str!("../client-js/dist/ws.min.js"),
+)];
+
+const SCRIPT: &str = include_str!("../client-js/wrap/script.js");
+const MODULE: &str = include_str!("../client-js/wrap/module.js");
+
+/// How a script is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Readable, for a script tag, CommonJS or AMD.
+    Readable,
+    /// The same, minified.
+    Minified,
+    /// Minified, as an ES module.
+    Module,
+}
+
+/// What the script is told, as one JSON object.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings<'a> {
+    url: Option<&'a str>,
+    api_path: String,
+    path: &'a str,
+    default_room: &'a str,
+    simultaneous_actions: u32,
+    transports: &'a [String],
+    ping_timeout: u64,
+    cookie_key: &'a str,
+}
+
+/// Writes the client for these transports. `None` if there is no script for them.
+pub fn generate(
+    config: &Config,
+    transports: &[String],
+    global: &str,
+    format: Format,
+) -> Option<String> {
+    let mut sorted = transports.to_vec();
+    sorted.sort_by_key(|name| {
+        stellar_transports::REGISTRY
+            .iter()
+            .position(|entry| entry.name == name)
+    });
+    let variant = sorted.join("-");
+    let (_, readable, minified) = VARIANTS.iter().find(|(name, ..)| *name == variant)?;
+    let interval = config.limits.ping_interval_ms;
+    let settings = Settings {
+        url: config.client.url.as_deref(),
+        api_path: format!("/{}", config.web.url_path_for_actions),
+        path: "/primus",
+        default_room: &config.client.default_room,
+        simultaneous_actions: config.general.simultaneous_actions,
+        transports,
+        // As Primus does: half an interval of grace. Without pings it is 0: there is nothing to wait for.
+        ping_timeout: interval + interval / 2,
+        cookie_key: &config.web.cookie_key,
+    };
+    let settings = script_safe(&crate::json::to_string(&settings));
+    let global = script_safe(&crate::json::to_string(&global));
+    let (client, wrapper) = match format {
+        Format::Readable => (readable, SCRIPT),
+        Format::Minified => (minified, SCRIPT),
+        Format::Module => (minified, MODULE),
+    };
+    let client = client.replacen("\"%SETTINGS%\"", &settings, 1);
+    // Wrapper first: what is filled in last is not searched for tokens again.
+    let wrapper = wrapper.replacen("\"%GLOBAL%\"", &global, 1);
+    let (before, after) = wrapper.split_once("\"%CLIENT%\"")?;
+    Some([before, client.trim().trim_end_matches(';'), after].concat())
+}
+
+/// Escapes what could end a script element or a line inside of JSON strings.
+fn script_safe(json: &str) -> String {
+    json.replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+/// A script, ready to be served.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The text.
+    pub raw: Bytes,
+    /// The same, compressed.
+    pub gzip: Bytes,
+    /// A strong tag for each of the two.
+    pub etags: [String; 2],
+}
+
+impl Script {
+    fn new(text: String) -> Self {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        // Writing to memory does not fail; were it to, the script is served uncompressed.
+        let gzip = match encoder
+            .write_all(text.as_bytes())
+            .and_then(|()| encoder.finish())
+        {
+            Ok(gzip) => Bytes::from(gzip),
+            Err(_) => Bytes::new(),
+        };
+        let hash = Sha1::digest(text.as_bytes());
+        let hash = hash.iter().take(10).fold(String::new(), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        });
+        Self {
+            raw: text.into(),
+            gzip,
+            etags: [format!("\"{hash}\""), format!("\"{hash}-gzip\"")],
+        }
+    }
+}
+
+/// The scripts that a server serves, built once at start-up.
+#[derive(Debug)]
+pub struct Scripts {
+    path: String,
+    /// By the value of `?transport=`, its own list first.
+    by_transport: Vec<(String, [Script; 3])>,
+}
+
+impl Scripts {
+    /// Builds the scripts for a configuration: one for its list of transports, one for each of them alone.
+    pub fn new(config: &Config) -> Self {
+        let mut by_transport = Vec::new();
+        let alone = config.transport.iter().map(std::slice::from_ref);
+        for transports in std::iter::once(&config.transport[..]).chain(alone) {
+            let name = transports.join(",");
+            if by_transport.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let global = &config.client.global;
+            let build = |format| generate(config, transports, global, format).map(Script::new);
+            if let (Some(readable), Some(minified), Some(module)) = (
+                build(Format::Readable),
+                build(Format::Minified),
+                build(Format::Module),
+            ) {
+                by_transport.push((name, [readable, minified, module]));
+            }
+        }
+        Self {
+            path: config.client.name.clone(),
+            by_transport,
+        }
+    }
+
+    /// The script for a URL path, if it is one of a script's, and the `transport` of its query.
+    pub(crate) fn find(
+        &self,
+        path: &str,
+        transport: Option<&str>,
+    ) -> Option<Result<&Script, Vec<&str>>> {
+        if self.path.is_empty() {
+            return None;
+        }
+        let format = match path.strip_prefix('/')?.strip_prefix(&self.path)? {
+            "" | ".min.js" => 1,
+            ".js" => 0,
+            ".mjs" => 2,
+            _ => return None,
+        };
+        let found = match transport {
+            None => self.by_transport.first(),
+            Some(wanted) => self.by_transport.iter().find(|(name, _)| name == wanted),
+        };
+        let names = || self.by_transport.iter().map(|(name, _)| &**name).collect();
+        Some(found.map(|(_, scripts)| &scripts[format]).ok_or_else(names))
+    }
+
+    /// The size of the script that pages load, compressed and not, in bytes.
+    pub fn size(&self) -> Option<(usize, usize)> {
+        let (_, scripts) = self.by_transport.first()?;
+        Some((scripts[1].gzip.len(), scripts[1].raw.len()))
+    }
+
+    /// The URL path that pages load.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(config: &Config, global: &str, format: Format) -> String {
+        generate(config, &["ws".to_owned()], global, format).unwrap()
+    }
+
+    #[test]
+    fn settings_and_global_are_filled_in() {
+        let mut config = Config::default();
+        config.client.default_room = "lobby".into();
+        for format in [Format::Readable, Format::Minified, Format::Module] {
+            let script = script(&config, "StellarClient", format);
+            assert!(script.contains("\"defaultRoom\":\"lobby\""));
+            assert!(!script.contains("%SETTINGS%") && !script.contains("%CLIENT%"));
+        }
+        assert!(script(&config, "Mine", Format::Minified).contains("[\"Mine\"]"));
+    }
+
+    #[test]
+    fn nothing_that_is_filled_in_can_end_the_script() {
+        let mut config = Config::default();
+        let hostile = "\"</script><script>alert(1)//\u{2028}'\\\"%CLIENT%\"%GLOBAL%";
+        config.client.default_room = hostile.into();
+        config.client.url = Some(hostile.into());
+        config.web.cookie_key = hostile.into();
+        let script = script(&config, hostile, Format::Readable);
+        assert!(!script.contains("</script"));
+        assert!(!script.contains('\u{2028}'));
+        let (_, settings) = script.split_once("\"url\":").unwrap();
+        let url: String = serde_json::Deserializer::from_str(settings)
+            .into_iter()
+            .next()
+            .unwrap()
+            .unwrap();
+        assert_eq!(url, hostile);
+    }
+
+    #[test]
+    fn scripts_are_found_by_path_and_transport() {
+        let scripts = Scripts::new(&Config::default());
+        for path in [
+            "/stellar-client",
+            "/stellar-client.js",
+            "/stellar-client.min.js",
+            "/stellar-client.mjs",
+        ] {
+            assert!(matches!(scripts.find(path, None), Some(Ok(_))), "{path}");
+        }
+        assert!(matches!(
+            scripts.find("/stellar-client", Some("ws")),
+            Some(Ok(_))
+        ));
+        assert!(
+            matches!(scripts.find("/stellar-client", Some("pigeon")), Some(Err(names)) if names == ["ws"])
+        );
+        assert!(scripts.find("/stellar-clientx", None).is_none());
+        assert!(scripts.find("/stellar-client/", None).is_none());
+    }
+
+    #[test]
+    fn the_script_that_pages_load_is_small() {
+        let (gzip, _) = Scripts::new(&Config::default()).size().unwrap();
+        assert!(gzip <= 5 * 1024, "{gzip} bytes");
+    }
+}

@@ -1,0 +1,588 @@
+//! Every option of the server: one tree, with units, defaults and limits.
+//!
+//! The commented reference is `stellar.toml` at the top of the repository; a test keeps it in step with this file.
+//! Keys ending in `_ms` are milliseconds, in `_bytes` bytes. Unknown keys are errors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::app;
+use crate::engine::{Limits, Origins};
+
+/// The root of the tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Transports to open, in the order in which the generated client tries them.
+    pub transport: Vec<String>,
+    /// The folder whose files are served. None: no files, or the demo's own with `--demo`.
+    pub public: Option<PathBuf>,
+    /// HTTPS.
+    pub tls: Tls,
+    /// Who may connect, and how many.
+    pub access: Access,
+    /// Limits and deadlines.
+    pub limits: LimitsConfig,
+    /// The `ws` transport.
+    pub ws: WsConfig,
+    /// Rooms, actions and greeting.
+    pub general: General,
+    /// Actions and files over HTTP.
+    pub web: Web,
+    /// The generated client.
+    pub client: Client,
+    /// How errors are put into words.
+    pub errors: Errors,
+}
+
+/// HTTPS. Both or neither.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate chain.
+    pub cert: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub key: Option<PathBuf>,
+}
+
+/// Who may connect, and how many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Web origins that may connect besides the server's own, such as `https://example.com`. `*` allows all.
+    pub origins: Vec<String>,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Sockets open at once. 0: as many as the file limit allows, less a reserve.
+    pub max_connections: usize,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            trusted_proxies: vec![
+                IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
+                IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
+            ],
+            max_connections: 0,
+        }
+    }
+}
+
+/// Limits and deadlines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Largest realtime message. Over it the connection is closed with 1009.
+    pub max_message_bytes: usize,
+    /// Most frames that one message may come in. Over it the connection is closed with 1008.
+    pub max_fragments: u32,
+    /// Most bytes that may wait for one client. Over it the connection is closed with 4001.
+    pub max_outbox_bytes: usize,
+    /// How long a client's socket may take nothing while something waits. Then it is closed with 4002.
+    pub write_timeout_ms: u64,
+    /// How long a message may take from its first byte to its last. Then the connection is closed with 4004.
+    pub receive_timeout_ms: u64,
+    /// How long to wait for a client's part of a closing handshake.
+    pub close_timeout_ms: u64,
+    /// Time between two pings; a client that sends nothing from one to the next is closed with 4003. 0: no pings.
+    pub ping_interval_ms: u64,
+    /// How long a TLS handshake or the headers of a request may take, and how long an idle HTTP connection is kept.
+    pub header_timeout_ms: u64,
+    /// Largest HTTP request body. Over it the answer is 413.
+    pub max_body_bytes: usize,
+    /// How long a request body may take. Then the answer is 408.
+    pub body_timeout_ms: u64,
+    /// Most fields in a query or form.
+    pub max_fields: usize,
+    /// Largest file that the `file` verb sends. Over it the answer is 011.
+    pub max_file_bytes: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 10 * 1024 * 1024,
+            max_fragments: 1024,
+            max_outbox_bytes: 8 * 1024 * 1024,
+            write_timeout_ms: 20_000,
+            receive_timeout_ms: 60_000,
+            close_timeout_ms: 3000,
+            ping_interval_ms: 30_000,
+            header_timeout_ms: 15_000,
+            max_body_bytes: 10 * 1024 * 1024,
+            body_timeout_ms: 30_000,
+            max_fields: 1000,
+            max_file_bytes: 5 * 1024 * 1024,
+        }
+    }
+}
+
+/// The `ws` transport.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WsConfig {
+    /// Read buffer of each connection. Larger ones take bursts of large messages with fewer reads.
+    pub read_buffer_bytes: usize,
+}
+
+impl Default for WsConfig {
+    fn default() -> Self {
+        Self {
+            read_buffer_bytes: 1024,
+        }
+    }
+}
+
+/// Rooms, actions and greeting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct General {
+    /// Shown in HTTP answers and as `X-Powered-By`.
+    pub server_name: String,
+    /// Shown in HTTP answers.
+    pub api_version: String,
+    /// The text of the greeting.
+    pub welcome_message: String,
+    /// Whether new connections are greeted.
+    pub send_welcome: bool,
+    /// Delay of the greeting. 0: before anything else.
+    pub welcome_delay_ms: u64,
+    /// Rooms that exist from the start.
+    pub starting_rooms: Vec<String>,
+    /// Actions that one connection may have running. One more is answered 007.
+    pub simultaneous_actions: u32,
+    /// How long an action may take. Then it is answered 022.
+    pub action_timeout_ms: u64,
+    /// Verbs that clients may not use. They are answered 014.
+    pub refused_verbs: BTreeSet<String>,
+    /// Tells clients at a shutdown not to come back, instead of to come back.
+    pub destroy_clients_on_shutdown: bool,
+    /// How long a shutdown waits for running actions.
+    pub shutdown_timeout_ms: u64,
+}
+
+impl Default for General {
+    fn default() -> Self {
+        let app = app::Options::default();
+        Self {
+            server_name: app.server_name,
+            api_version: app.api_version,
+            welcome_message: app.welcome_message,
+            send_welcome: true,
+            welcome_delay_ms: 0,
+            starting_rooms: app.starting_rooms,
+            simultaneous_actions: app.simultaneous_actions,
+            action_timeout_ms: 30_000,
+            refused_verbs: BTreeSet::new(),
+            destroy_clients_on_shutdown: false,
+            shutdown_timeout_ms: 5000,
+        }
+    }
+}
+
+/// Actions and files over HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// First path segment of actions.
+    pub url_path_for_actions: String,
+    /// First path segment of files. Files are served below the root as well.
+    pub url_path_for_files: String,
+    /// Whether every action answers at `/api/<name>`.
+    pub simple_routing: bool,
+    /// Whether `?action=<name>` chooses the action.
+    pub query_routing: bool,
+    /// Whether answers carry `serverInformation`.
+    pub server_information: bool,
+    /// Whether answers carry `requesterInformation`.
+    pub requester_information: bool,
+    /// Whether errors change the HTTP status. Otherwise it is always 200.
+    pub return_error_codes: bool,
+    /// Spaces of indentation in JSON answers.
+    pub padding: u8,
+    /// `Cache-Control: max-age` of files, in seconds.
+    pub file_cache_seconds: u64,
+    /// Whether HTTP clients without a fingerprint are given one as a cookie.
+    pub set_cookie: bool,
+    /// The cookie and query parameter that carry the fingerprint.
+    pub cookie_key: String,
+    /// Life of the cookie.
+    pub cookie_expires_ms: u64,
+    /// Whether symbolic links in the public folder may lead out of it.
+    pub follow_links: bool,
+    /// Custom routes.
+    #[serde(skip_serializing)]
+    pub routes: Vec<crate::http::Route>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            url_path_for_actions: "api".into(),
+            url_path_for_files: "public".into(),
+            simple_routing: true,
+            query_routing: true,
+            server_information: true,
+            requester_information: true,
+            return_error_codes: true,
+            padding: 2,
+            file_cache_seconds: 60,
+            set_cookie: true,
+            cookie_key: "sessionID".into(),
+            cookie_expires_ms: 3_600_000,
+            follow_links: true,
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// The generated client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Client {
+    /// Where the client connects. None: the origin of the page that loads it.
+    pub url: Option<String>,
+    /// The path of the script, without slash and extension. Empty: none is served.
+    pub name: String,
+    /// The name of the global that the script defines.
+    pub global: String,
+    /// The room of `emit` and of `say` without a room.
+    pub default_room: String,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            url: None,
+            name: "stellar-client".into(),
+            global: "StellarClient".into(),
+            default_room: "defaultRoom".into(),
+        }
+    }
+}
+
+/// How errors are put into words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Errors {
+    /// Sends `error` as bare text instead of `{code, message}`.
+    pub as_text: bool,
+    /// Texts by code that replace the default ones; `{room}` and the like are filled in.
+    pub texts: BTreeMap<String, String>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not right.
+    #[error("{path}: {detail}")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// An option has a value that cannot work.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            transport: stellar_transports::REGISTRY
+                .iter()
+                .filter(|entry| entry.build.is_some())
+                .map(|entry| entry.name.to_owned())
+                .collect(),
+            public: None,
+            tls: Tls::default(),
+            access: Access::default(),
+            limits: LimitsConfig::default(),
+            ws: WsConfig::default(),
+            general: General::default(),
+            web: Web::default(),
+            client: Client::default(),
+            errors: Errors::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads TOML text; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// When it is not TOML, or has unknown keys or values of the wrong type. The text names the line.
+    pub fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let detail = error.message().replace('\n', " ");
+            ConfigError::Invalid {
+                path: path.to_owned(),
+                detail: format!("line {line}: {detail}"),
+            }
+        })
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and when the file cannot be read.
+    pub fn load(path: &std::path::Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &name),
+            Err(source) => Err(ConfigError::Unreadable { path: name, source }),
+        }
+    }
+
+    /// The limits of realtime connections.
+    pub(crate) fn engine_limits(&self) -> Limits {
+        let limits = &self.limits;
+        Limits {
+            max_message: limits.max_message_bytes,
+            max_fragments: limits.max_fragments,
+            max_outbox: limits.max_outbox_bytes,
+            write_timeout: Duration::from_millis(limits.write_timeout_ms),
+            receive_timeout: Duration::from_millis(limits.receive_timeout_ms),
+            close_timeout: Duration::from_millis(limits.close_timeout_ms),
+            ping_interval: (limits.ping_interval_ms > 0)
+                .then(|| Duration::from_millis(limits.ping_interval_ms)),
+        }
+    }
+
+    /// The web origins that may connect.
+    pub(crate) fn origins(&self) -> Origins {
+        Origins::allow(&self.access.origins)
+    }
+
+    /// The options of the transports.
+    pub(crate) fn transport_options(&self) -> stellar_transports::Options {
+        stellar_transports::Options {
+            #[cfg(feature = "ws")]
+            ws: stellar_transports::ws::Options {
+                read_buffer: self.ws.read_buffer_bytes,
+            },
+        }
+    }
+
+    /// The options of the app.
+    pub fn app_options(&self) -> app::Options {
+        // No `..`: an option that nobody reads is a warning here, and so a failure in CI.
+        let General {
+            server_name,
+            api_version,
+            welcome_message,
+            send_welcome,
+            welcome_delay_ms,
+            starting_rooms,
+            simultaneous_actions,
+            action_timeout_ms,
+            refused_verbs,
+            destroy_clients_on_shutdown: _,
+            shutdown_timeout_ms: _,
+        } = self.general.clone();
+        let Errors { as_text, texts } = self.errors.clone();
+        app::Options {
+            server_name,
+            api_version,
+            welcome_message,
+            welcome: match (send_welcome, welcome_delay_ms) {
+                (false, _) => app::Welcome::Never,
+                (true, 0) => app::Welcome::AtOnce,
+                (true, delay) => app::Welcome::After(Duration::from_millis(delay)),
+            },
+            starting_rooms,
+            simultaneous_actions,
+            action_timeout: Duration::from_millis(action_timeout_ms),
+            max_file: self.limits.max_file_bytes,
+            fingerprint_key: self.web.cookie_key.clone(),
+            refused_verbs,
+            errors: app::ErrorFormat { texts, as_text },
+        }
+    }
+
+    /// Checks what types alone do not.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the mistake and the fix.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        check_transports(&self.transport)?;
+        self.check_values()
+    }
+
+    /// As [`check`](Self::check), but for the transports.
+    pub(crate) fn check_values(&self) -> Result<(), ConfigError> {
+        let fault = |text: String| Err(ConfigError::Value(text));
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return fault(
+                "TLS needs both a certificate and a key: give --tls-cert and --tls-key".into(),
+            );
+        }
+        if let Some(public) = self.public.as_ref().filter(|public| !public.is_dir()) {
+            return fault(format!(
+                "the public folder {} is not a folder: create it or give another --public",
+                public.display()
+            ));
+        }
+        if self.limits.max_message_bytes == 0 || self.limits.max_outbox_bytes == 0 {
+            return fault(
+                "limits.max_message_bytes and limits.max_outbox_bytes must be above 0".into(),
+            );
+        }
+        if !(64..=1024 * 1024).contains(&self.ws.read_buffer_bytes) {
+            return fault("ws.read_buffer_bytes must be between 64 and 1048576".into());
+        }
+        if self.limits.ping_interval_ms > 0 && self.limits.ping_interval_ms < 20 {
+            return fault("limits.ping_interval_ms must be 0 (off) or at least 20".into());
+        }
+        Ok(())
+    }
+}
+
+/// Checks a list of transport names.
+///
+/// # Errors
+///
+/// For an empty list, and for unknown, repeated and absent transports.
+pub(crate) fn check_transports(names: &[String]) -> Result<(), ConfigError> {
+    let built_in: Vec<_> = stellar_transports::REGISTRY
+        .iter()
+        .filter(|entry| entry.build.is_some())
+        .map(|entry| entry.name)
+        .collect();
+    let choices = built_in.join(", ");
+    if names.is_empty() {
+        return Err(ConfigError::Value(format!(
+            "no transport is chosen: give --transport with one or several of {choices}"
+        )));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let fault = match stellar_transports::entry(name) {
+            None => format!("unknown transport `{name}`: choose from {choices}"),
+            Some(entry) if entry.build.is_none() => {
+                format!("transport `{name}` is not built in: choose from {choices}")
+            }
+            Some(_) if names[..index].contains(name) => {
+                format!("transport `{name}` is listed twice: name each once")
+            }
+            Some(_) => continue,
+        };
+        return Err(ConfigError::Value(fault));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../stellar.toml");
+
+    /// The reference with every commented option switched on.
+    fn uncommented() -> String {
+        REFERENCE
+            .lines()
+            .filter_map(|line| match line.strip_prefix("#: ") {
+                Some(option) => Some(option),
+                None => (!line.starts_with('#')).then_some(line),
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn the_reference_shows_the_defaults() {
+        assert_eq!(
+            Config::parse(REFERENCE, "stellar.toml").unwrap(),
+            Config::default()
+        );
+        assert_eq!(
+            Config::parse(&uncommented(), "stellar.toml").unwrap(),
+            Config::default()
+        );
+    }
+
+    #[test]
+    fn the_reference_mentions_every_option() {
+        // Options without a default value do not serialize; the reference shows them as examples.
+        let mut all = Config::default();
+        all.public = Some("x".into());
+        all.tls.cert = Some("x".into());
+        all.tls.key = Some("x".into());
+        all.client.url = Some("x".into());
+        let all = toml::to_string(&all).unwrap();
+        for line in all.lines().filter(|line| !line.is_empty()) {
+            let name = line.split_once(" = ").map_or(line, |(name, _)| name);
+            assert!(
+                REFERENCE.lines().any(|line| line
+                    .trim_start_matches(['#', ':', ' '])
+                    .trim_start_matches("e.g. ")
+                    .starts_with(name)),
+                "`{name}` is missing in stellar.toml"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_their_line() {
+        let error = Config::parse(
+            "listen = \"127.0.0.1:1\"\n[general]\nsimultanous_actions = 3\n",
+            "x.toml",
+        );
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.starts_with("x.toml: line 3: unknown field `simultanous_actions`"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn transports_are_checked_by_name() {
+        let check = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            check_transports(&names).map_err(|error| error.to_string())
+        };
+        assert!(check(&[]).unwrap_err().contains("--transport"));
+        assert!(
+            check(&["telepathy"])
+                .unwrap_err()
+                .contains("unknown transport `telepathy`")
+        );
+        #[cfg(feature = "ws")]
+        {
+            assert_eq!(check(&["ws"]), Ok(()));
+            assert!(check(&["ws", "ws"]).unwrap_err().contains("twice"));
+            assert!(
+                check(&["ws", "polling"])
+                    .unwrap_err()
+                    .contains("not built in")
+            );
+        }
+    }
+}

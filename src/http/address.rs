@@ -1,0 +1,133 @@
+//! The client's address, as far as proxies are trusted (Stellar specification, §10.6).
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+use stellar_transports::Peer;
+
+/// The peer of a request that came over a socket from `socket`.
+///
+/// `X-Forwarded-For` is read from its end: each trusted proxy vouches for the entry before it, and the first address
+/// that is not a trusted proxy is the client. What the client itself wrote in front of that is not believed.
+pub(crate) fn of(socket: SocketAddr, secure: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Peer {
+    let direct = Peer::direct(socket, secure);
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    if !is_trusted(&canonical(socket.ip())) {
+        return direct;
+    }
+    let mut client = None;
+    for entry in entries(headers, "x-forwarded-for").rev() {
+        let Some((ip, port)) = parse(entry) else {
+            break;
+        };
+        client = Some((ip, port));
+        if !is_trusted(&ip) {
+            break;
+        }
+    }
+    let Some((ip, port)) = client else {
+        return direct;
+    };
+    let forwarded_port = entries(headers, "x-forwarded-port")
+        .next_back()
+        .and_then(|port| port.parse().ok());
+    let proto = entries(headers, "x-forwarded-proto").next_back();
+    Peer {
+        ip,
+        port: port.or(forwarded_port).unwrap_or(0),
+        secure: proto.map_or(secure, |proto| proto.eq_ignore_ascii_case("https")),
+    }
+}
+
+fn entries<'a>(headers: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+}
+
+/// An address with or without port: `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`.
+fn parse(entry: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(ip) = entry.parse() {
+        return Some((canonical(ip), None));
+    }
+    if let Ok(address) = entry.parse::<SocketAddr>() {
+        return Some((canonical(address.ip()), Some(address.port())));
+    }
+    let inner = entry.strip_prefix('[')?.strip_suffix(']')?;
+    Some((canonical(inner.parse().ok()?), None))
+}
+
+/// An IPv4 address that came as IPv6 is the IPv4 address.
+fn canonical(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(socket: &str, headers: &[(&'static str, &str)]) -> (String, u16, bool) {
+        let trusted = [
+            "127.0.0.0/8".parse().unwrap(),
+            "10.0.0.0/8".parse().unwrap(),
+        ];
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        let peer = of(socket.parse().unwrap(), false, &map, &trusted);
+        (peer.ip.to_string(), peer.port, peer.secure)
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let forwarded = [("x-forwarded-for", "1.2.3.4")];
+        assert_eq!(
+            peer("127.0.0.1:5", &forwarded),
+            ("1.2.3.4".into(), 0, false)
+        );
+        assert_eq!(peer("9.9.9.9:5", &forwarded), ("9.9.9.9".into(), 5, false));
+        assert_eq!(peer("127.0.0.1:5", &[]), ("127.0.0.1".into(), 5, false));
+    }
+
+    #[test]
+    fn what_a_client_wrote_in_front_is_not_believed() {
+        let forwarded = [("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.1")];
+        assert_eq!(peer("127.0.0.1:5", &forwarded).0, "1.2.3.4");
+        let two_headers = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "1.2.3.4"),
+        ];
+        assert_eq!(peer("127.0.0.1:5", &two_headers).0, "1.2.3.4");
+        assert_eq!(
+            peer("127.0.0.1:5", &[("x-forwarded-for", "junk")]).0,
+            "127.0.0.1"
+        );
+    }
+
+    #[test]
+    fn ports_and_protocol_come_along() {
+        for (value, expected) in [
+            ("1.2.3.4:80", ("1.2.3.4", 80)),
+            ("[::2]:81", ("::2", 81)),
+            ("[::2]", ("::2", 7)),
+            ("::2", ("::2", 7)),
+        ] {
+            let headers = [
+                ("x-forwarded-for", value),
+                ("x-forwarded-port", "7"),
+                ("x-forwarded-proto", "https"),
+            ];
+            assert_eq!(
+                peer("127.0.0.1:5", &headers),
+                (expected.0.into(), expected.1, true),
+                "{value}"
+            );
+        }
+    }
+}

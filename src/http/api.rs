@@ -1,0 +1,343 @@
+//! Actions and files over HTTP (Stellar specification, §10).
+
+use std::time::Instant;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use stellar_transports::{Body, Peer, body};
+
+use super::params::{self, BodyLimits};
+use super::routes::Routes;
+use super::statics::{self, StaticOptions};
+use crate::app::{App, Connection, Error, Outcome, fingerprint, now};
+use crate::config::Web;
+
+/// Methods that a page of another origin may use.
+const METHODS: HeaderValue =
+    HeaderValue::from_static("HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+
+/// The HTTP side of an app.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) app: App,
+    pub(crate) web: Web,
+    pub(crate) routes: Routes,
+    pub(crate) limits: BodyLimits,
+    pub(crate) statics: StaticOptions,
+}
+
+/// Who asks, and since when.
+struct Requester {
+    connection: Connection,
+    /// The cookie to set, if the client brought none.
+    cookie: Option<HeaderValue>,
+    started: Instant,
+}
+
+impl Api {
+    /// Answers a request that no door has claimed.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let mut response = self.dispatch(request, peer).await;
+        let headers = response.headers_mut();
+        if let Ok(name) = HeaderValue::from_str(&self.app.options().server_name) {
+            headers.entry("x-powered-by").or_insert(name);
+        }
+        let anyone = HeaderValue::from_static("*");
+        headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(anyone);
+        headers
+            .entry(ACCESS_CONTROL_ALLOW_METHODS)
+            .or_insert(METHODS);
+        let content_type = HeaderValue::from_static("Content-Type");
+        headers
+            .entry(ACCESS_CONTROL_ALLOW_HEADERS)
+            .or_insert(content_type);
+        response
+    }
+
+    async fn dispatch(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        if request.method() == Method::OPTIONS {
+            return Response::new(body::full(""));
+        }
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let first = path
+            .split('/')
+            .find(|segment| !segment.is_empty())
+            .unwrap_or_default();
+        if first == self.web.url_path_for_actions {
+            return self.action(&parts, body, peer).await;
+        }
+        let file = match path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_prefix(first))
+        {
+            Some(rest) if !first.is_empty() && first == self.web.url_path_for_files => rest,
+            _ => &path,
+        };
+        let file = if file.is_empty() { "/" } else { file };
+        statics::serve(
+            self.app.files(),
+            &self.statics,
+            &parts.method,
+            &parts.headers,
+            file,
+        )
+        .await
+    }
+
+    async fn action(&self, parts: &Parts, body: Incoming, peer: Peer) -> Response<Body> {
+        let requester = self.requester(parts, peer);
+        let read = params::read(
+            &parts.method,
+            &parts.uri,
+            &parts.headers,
+            body,
+            &self.limits,
+        )
+        .await;
+        // The uploads are kept until the action is done.
+        let (params, uploads) = match read {
+            Ok(params) => (params.values, params.uploads),
+            Err(error) => {
+                let outcome = Outcome {
+                    error: Some(Error::text(error.to_string())),
+                    status: Some(error.status()),
+                    ..Outcome::default()
+                };
+                return self.respond(requester, outcome, None);
+            }
+        };
+        let callback = params
+            .get("callback")
+            .and_then(Value::as_str)
+            .and_then(callback_name);
+        let params = self.choose_action(parts, params);
+        if parts.method == Method::TRACE {
+            let outcome = Outcome {
+                params,
+                ..Outcome::default()
+            };
+            return self.respond(requester, outcome, callback);
+        }
+        let (app, connection) = (self.app.clone(), requester.connection.clone());
+        // In a task of its own: an action is not torn apart because its caller hangs up.
+        let call = self.app.tasks().spawn(async move {
+            let outcome = app.call_web(connection, params).await;
+            drop(uploads);
+            outcome
+        });
+        let outcome = call.await.unwrap_or_else(|_| Outcome {
+            error: Some(Error::Internal),
+            ..Outcome::default()
+        });
+        self.respond(requester, outcome, callback)
+    }
+
+    /// Puts the action's name into `params`: the param itself if it names an action, then a route, then the path.
+    fn choose_action(&self, parts: &Parts, mut params: Map<String, Value>) -> Map<String, Value> {
+        let registry = self.app.registry();
+        if !self.web.query_routing {
+            params.remove("action");
+        }
+        let named = params.get("action").and_then(Value::as_str);
+        if named.is_some_and(|name| registry.contains(name)) {
+            return params;
+        }
+        let path = parts.uri.path();
+        let segments: Vec<&str> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .skip(1)
+            .collect();
+        if let Some(matched) = self.routes.find(&parts.method, &segments) {
+            params.insert("action".into(), matched.action.into());
+            if let Some(version) = matched.api_version {
+                params.insert("apiVersion".into(), version.clone());
+            }
+            for (name, value) in matched.params {
+                params.insert(name, value.into());
+            }
+        } else if let (true, [name]) = (self.web.simple_routing, &segments[..]) {
+            let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+            let known = registry.find_ignoring_case(&name).unwrap_or(&name);
+            params.insert("action".into(), known.into());
+        }
+        params
+    }
+
+    fn requester(&self, parts: &Parts, peer: Peer) -> Requester {
+        let key = &self.web.cookie_key;
+        let (fingerprint, cookie) = match fingerprint::from_cookie(&parts.headers, key) {
+            Some(known) => (known, None),
+            None => {
+                let new = fingerprint::derive(peer.ip, &parts.headers);
+                let life = self.web.cookie_expires_ms / 1000;
+                let cookie = format!("{key}={new}; Path=/; Max-Age={life}; SameSite=Lax");
+                let cookie = self
+                    .web
+                    .set_cookie
+                    .then(|| HeaderValue::from_str(&cookie).ok());
+                (new, cookie.flatten())
+            }
+        };
+        Requester {
+            connection: Connection::web(fingerprint, peer),
+            cookie,
+            started: Instant::now(),
+        }
+    }
+
+    fn respond(
+        &self,
+        requester: Requester,
+        outcome: Outcome,
+        callback: Option<String>,
+    ) -> Response<Body> {
+        let Requester {
+            connection,
+            cookie,
+            started,
+        } = requester;
+        let status = match (&outcome.error, outcome.status) {
+            (_, Some(status)) => status,
+            (None, None) => StatusCode::OK,
+            (Some(_), None) if !self.web.return_error_codes => StatusCode::OK,
+            (Some(Error::UnknownAction(_)), None) => StatusCode::NOT_FOUND,
+            (Some(Error::Internal), None) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Some(_), None) => StatusCode::BAD_REQUEST,
+        };
+        let mut response = if outcome.is_silent {
+            Response::new(body::full(""))
+        } else {
+            let mut fields = outcome.response;
+            let options = self.app.options();
+            if let Some(error) = &outcome.error {
+                fields.insert("error".into(), error.to_value(&options.errors));
+            }
+            if self.web.server_information {
+                let duration = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                fields.insert(
+                    "serverInformation".into(),
+                    json!({
+                        "serverName": options.server_name,
+                        "apiVersion": options.api_version,
+                        "requestDuration": duration,
+                        "currentTime": now(),
+                    }),
+                );
+            }
+            if self.web.requester_information {
+                fields.insert(
+                    "requesterInformation".into(),
+                    json!({
+                        "id": connection.id(),
+                        "fingerprint": connection.fingerprint(),
+                        "remoteIP": connection.remote_ip().map(|ip| ip.to_string()),
+                        "receivedParams": outcome.params,
+                    }),
+                );
+            }
+            let json = self.indented(&fields);
+            match callback {
+                Some(callback) => {
+                    // JSON allows two line ends in strings that scripts of old browsers do not.
+                    let json = json
+                        .replace('\u{2028}', "\\u2028")
+                        .replace('\u{2029}', "\\u2029");
+                    let script = format!("{callback}({json});");
+                    body::answer(
+                        StatusCode::OK,
+                        "application/javascript; charset=utf-8",
+                        script,
+                    )
+                }
+                None => body::answer(StatusCode::OK, "application/json; charset=utf-8", json),
+            }
+        };
+        *response.status_mut() = match (outcome.is_silent, outcome.status) {
+            (true, None) => StatusCode::NO_CONTENT,
+            _ => status,
+        };
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(cookie) = cookie {
+            headers.append(SET_COOKIE, cookie);
+        }
+        for (name, value) in own_headers(outcome.headers) {
+            if name == SET_COOKIE {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+
+    fn indented(&self, fields: &Map<String, Value>) -> String {
+        let mut json = Vec::new();
+        let indent = " ".repeat(usize::from(self.web.padding));
+        let written = if indent.is_empty() {
+            serde_json::to_writer(&mut json, fields)
+        } else {
+            let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+            fields.serialize(&mut serde_json::Serializer::with_formatter(
+                &mut json, formatter,
+            ))
+        };
+        // Values and a growing buffer: nothing here can fail.
+        debug_assert!(written.is_ok());
+        String::from_utf8(json).unwrap_or_default()
+    }
+}
+
+/// The headers that an action set, each with its name; those of the connection itself are ours.
+fn own_headers(headers: http::HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let mut last = CONTENT_TYPE;
+    headers
+        .into_iter()
+        .map(move |(name, value)| {
+            // Repeated values come without their name.
+            if let Some(name) = name {
+                last = name;
+            }
+            (last.clone(), value)
+        })
+        .filter(|(name, _)| {
+            !matches!(
+                *name,
+                http::header::CONTENT_LENGTH
+                    | http::header::TRANSFER_ENCODING
+                    | http::header::CONNECTION
+            )
+        })
+}
+
+/// The name of a JSONP callback, reduced to what can be part of one. What is left over is no name: no JSONP then.
+fn callback_name(text: &str) -> Option<String> {
+    let name: String = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'))
+        .take(128)
+        .collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callback_names_cannot_carry_code() {
+        assert_eq!(callback_name("cb").unwrap(), "cb");
+        assert_eq!(callback_name("a.b$_1").unwrap(), "a.b$_1");
+        assert_eq!(callback_name("alert(1);//").unwrap(), "alert1");
+        assert_eq!(callback_name("<>()"), None);
+    }
+}

@@ -1,0 +1,283 @@
+//! The accept loop, and how it ends.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use stellar_transports::{CloseReason, Socket};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::address;
+use super::router::Router;
+use crate::app::App;
+use crate::engine::Hub;
+
+/// Most header bytes that a request may have; hyper answers 431 above.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Most headers that a request may have; hyper answers 431 above.
+const MAX_HEADERS: usize = 100;
+/// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the last sockets may take to close once every client has been told to.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The address cannot be used.
+    #[error("cannot listen on {address}: {source}; {advice}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The certificate or key cannot be used.
+    #[error("cannot use {path} for TLS: {detail}")]
+    Tls {
+        /// The file.
+        path: String,
+        /// What is wrong, and what is expected.
+        detail: String,
+    },
+}
+
+/// How sockets become connections.
+#[derive(Clone)]
+pub(crate) enum Security {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(tokio_rustls::TlsAcceptor),
+}
+
+/// What the accept loop needs to know.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) security: Security,
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    pub(crate) max_connections: usize,
+    pub(crate) header_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) destroy_on_shutdown: bool,
+}
+
+/// A server that has its port, and serves once it is told to.
+pub struct Bound {
+    listener: TcpListener,
+    router: Arc<Router>,
+    settings: Settings,
+    app: Option<App>,
+    hub: Arc<Hub>,
+}
+
+impl Bound {
+    pub(crate) async fn listen(
+        address: SocketAddr,
+        router: Router,
+        settings: Settings,
+        app: Option<App>,
+        hub: Arc<Hub>,
+    ) -> Result<Self, ServeError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen {
+                address,
+                advice: match source.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        "another program has this port: stop it or choose another --listen"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "ports below 1024 need privileges: choose another --listen"
+                    }
+                    _ => "choose another --listen",
+                },
+                source,
+            })?;
+        Ok(Self {
+            listener,
+            router: Arc::new(router),
+            settings,
+            app,
+            hub,
+        })
+    }
+
+    /// The address that clients connect to.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The connections and rooms.
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// The generated client.
+    pub fn scripts(&self) -> &crate::client_script::Scripts {
+        &self.router.scripts
+    }
+
+    /// Serves until `shutdown` is done, then drains: takes no new connections and actions, lets running actions
+    /// finish within the limit, and closes all connections so that clients come back elsewhere, or not at all,
+    /// as configured.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let stop = CancellationToken::new();
+        let sockets = TaskTracker::new();
+        tokio::select! {
+            () = self.accept(&stop, &sockets) => {}
+            () = shutdown => {}
+        }
+        self.drain(&stop, &sockets).await;
+    }
+
+    /// Accepts for ever.
+    async fn accept(&self, stop: &CancellationToken, sockets: &TaskTracker) {
+        let places = Arc::new(Semaphore::new(self.settings.max_connections));
+        loop {
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&places).try_acquire_owned() else {
+                self.router.context.metrics.count_refusal("max_connections");
+                tracing::debug!(%peer, "all places are taken");
+                continue;
+            };
+            let (router, settings, stop) = (
+                Arc::clone(&self.router),
+                self.settings.clone(),
+                stop.clone(),
+            );
+            sockets.spawn(async move {
+                if let Some(socket) = secure(stream, permit, &settings).await {
+                    serve_http(socket, peer, router, &settings, stop).await;
+                }
+            });
+        }
+    }
+
+    async fn drain(self, stop: &CancellationToken, sockets: &TaskTracker) {
+        drop(self.listener);
+        self.router.is_draining.store(true, Ordering::Relaxed);
+        if let Some(app) = &self.app {
+            app.stop();
+            let _cut_short = tokio::time::timeout(self.settings.shutdown_timeout, app.idle()).await;
+        }
+        stop.cancel();
+        let reason = if self.settings.destroy_on_shutdown {
+            CloseReason::Ended
+        } else {
+            CloseReason::GoingAway
+        };
+        // A connection may have opened between two looks; its task ends with the runtime at the latest.
+        for spark in self.hub.sparks() {
+            spark.end(reason.clone());
+        }
+        let realtime = &self.router.context.tasks;
+        realtime.close();
+        sockets.close();
+        let all_closed = async {
+            realtime.wait().await;
+            sockets.wait().await;
+        };
+        let limit = self.settings.close_timeout + CLOSE_GRACE;
+        let _cut_short = tokio::time::timeout(limit, all_closed).await;
+        if let Some(app) = &self.app {
+            // Farewell hooks of the connections that were just closed.
+            let _cut_short = tokio::time::timeout(CLOSE_GRACE, app.idle()).await;
+        }
+    }
+}
+
+/// Prepares a socket; `None` if its TLS handshake fails or takes too long.
+async fn secure(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    settings: &Settings,
+) -> Option<Socket> {
+    // Answers are written whole, so waiting for more would only add delay.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot switch off Nagle's algorithm");
+    }
+    match &settings.security {
+        Security::Plain => Some(Socket::plain(stream, Some(permit))),
+        #[cfg(feature = "tls")]
+        Security::Tls(acceptor) => {
+            let handshake = tokio::time::timeout(settings.header_timeout, acceptor.accept(stream));
+            match handshake.await {
+                Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "TLS handshake failed");
+                    None
+                }
+                Err(_) => None,
+            }
+        }
+    }
+}
+
+async fn serve_http(
+    socket: Socket,
+    remote: SocketAddr,
+    router: Arc<Router>,
+    settings: &Settings,
+    stop: CancellationToken,
+) {
+    let is_secure = !matches!(settings.security, Security::Plain);
+    let trusted = Arc::clone(&settings.trusted_proxies);
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let peer = address::of(remote, is_secure, request.headers(), &trusted);
+        let router = Arc::clone(&router);
+        async move { Ok::<_, std::convert::Infallible>(router.route(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%remote, %error, "HTTP connection ended");
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound")
+            .field("router", &self.router)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,281 @@
+//! The params of an HTTP request: its query and its body as one JSON object (Stellar specification, §10.3).
+//!
+//! ```text
+//! query ─► fields ──────────────┐
+//! body ─► Source (size, errors) ├─► Params
+//!           ├─► JSON ───────────┤
+//!           ├─► form ─► fields ─┤
+//!           └─► multipart ──────┘
+//! ```
+//!
+//! The order is that of precedence: what comes later replaces what came before. The captures of a route come last
+//! and are the caller's to add.
+
+mod fields;
+mod media;
+mod multipart;
+mod source;
+mod upload;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use hyper::body::Body;
+use serde_json::{Map, Value};
+
+use self::fields::Fields;
+use self::media::{Format, Media};
+use self::source::Source;
+pub(crate) use self::upload::Upload;
+
+/// Where a JSON array goes, which has no names of its own.
+const PAYLOAD: &str = "payload";
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What one request may carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Bytes of the body, uploads included; 10 MiB unless set. Guards memory (JSON and forms) and disk (uploads).
+    /// Parsed JSON takes a multiple of its bytes.
+    pub max_body: usize,
+    /// Fields of query, form and multipart body together; 1000 unless set. The keys of a JSON body do not count.
+    pub max_fields: usize,
+    /// Time for the whole body to arrive and be stored; 30 s unless set. Guards against peers that trickle.
+    pub deadline: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            max_body: 10 * 1024 * 1024,
+            max_fields: 1000,
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a request says, and the uploads that some of it is about.
+#[derive(Debug, Default)]
+pub(crate) struct Params {
+    /// The params by name. A file is an object of `path`, `name`, `type` and `size`.
+    pub(crate) values: Map<String, Value>,
+    /// The files that arrived. Each is deleted when its guard is dropped, so keep them while the action runs.
+    ///
+    /// A JSON body can hold an object that looks like a file and names any path: only what is listed here was
+    /// really uploaded.
+    pub(crate) uploads: Vec<Upload>,
+}
+
+/// Why a request has no params.
+///
+/// The text may be shown to the peer: it says nothing about the server but its limits. After most of these the rest
+/// of the body was not read, so the connection is of no use for another request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadRequest {
+    /// The body is, or claims to be, too long.
+    #[error("The request body is larger than {limit} bytes")]
+    TooLarge {
+        /// [`BodyLimits::max_body`].
+        limit: usize,
+    },
+    /// Too many fields in query, form or multipart body.
+    #[error("The request has more than {limit} fields")]
+    TooManyFields {
+        /// [`BodyLimits::max_fields`].
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("The request body did not arrive within {deadline:?}")]
+    TooSlow {
+        /// [`BodyLimits::deadline`].
+        deadline: Duration,
+    },
+    /// The body is compressed or otherwise encoded.
+    #[error("The content encoding of the request body is not supported")]
+    Encoded,
+    /// The body declares a charset other than UTF-8, or a field is not UTF-8.
+    #[error("The request is not encoded in UTF-8")]
+    NotUtf8,
+    /// A percent sign in query or form without two hexadecimal digits after it.
+    #[error("The request has a malformed percent escape")]
+    Escape,
+    /// The body claims to be JSON.
+    #[error("The request body is not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The body is JSON, but a lone value.
+    #[error("The request body is neither a JSON object nor a JSON array")]
+    Nameless,
+    /// The body claims to be multipart.
+    #[error("The request body is not valid multipart/form-data: {0}")]
+    Multipart(String),
+    /// The peer went away, or broke the framing of HTTP.
+    #[error("The request body ended early")]
+    Interrupted(#[source] BoxError),
+    /// An upload could not be written. Nothing is wrong with the request.
+    #[error("The upload could not be stored")]
+    Storage(#[source] std::io::Error),
+}
+
+impl BadRequest {
+    /// The status to answer with.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } | Self::TooManyFields { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotUtf8
+            | Self::Escape
+            | Self::Json(_)
+            | Self::Nameless
+            | Self::Multipart(_)
+            | Self::Interrupted(_) => StatusCode::BAD_REQUEST,
+            Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Reads the params of a request.
+///
+/// The body is read by its `Content-Type`: JSON, form or multipart. One that says anything else, or nothing, is JSON
+/// if it is a JSON object or array, and ignored otherwise. GET and HEAD have no body, whatever they carry.
+///
+/// A name given more than once in the query, or in the form, has all its values in an array. A JSON array becomes
+/// `payload`, as does an object whose keys are 0 to n-1. An input for files that was left empty is absent.
+///
+/// Dropping the future deletes what was uploaded so far.
+///
+/// # Errors
+///
+/// [`BadRequest`] if the request is over a limit or not what it claims to be.
+pub(crate) async fn read<B>(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: B,
+    limits: &BodyLimits,
+) -> Result<Params, BadRequest>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<BoxError>,
+{
+    let mut fields = Fields::new(limits.max_fields);
+    fields.add_encoded(uri.query().unwrap_or_default().as_bytes())?;
+    let mut params = Params {
+        values: fields.take(),
+        uploads: Vec::new(),
+    };
+    if matches!(*method, Method::GET | Method::HEAD) || body.is_end_stream() {
+        return Ok(params);
+    }
+    if declared_length(headers) > limits.max_body as u64 {
+        let limit = limits.max_body;
+        return Err(BadRequest::TooLarge { limit });
+    }
+    if is_encoded(headers) {
+        return Err(BadRequest::Encoded);
+    }
+    let body = std::pin::pin!(body);
+    let mut source = Source::new(body, limits.max_body);
+    let media = Media::of(headers);
+    let reading = read_body(&mut source, &media, &mut fields, &mut params);
+    let deadline = limits.deadline;
+    tokio::time::timeout(deadline, reading)
+        .await
+        .unwrap_or(Err(BadRequest::TooSlow { deadline }))?;
+    Ok(params)
+}
+
+async fn read_body<B>(
+    source: &mut Source<'_, B>,
+    media: &Media,
+    fields: &mut Fields,
+    params: &mut Params,
+) -> Result<(), BadRequest>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<BoxError>,
+{
+    let values = match media.format {
+        Format::Json => {
+            media.must_be_utf8()?;
+            parse_json(&source.collect().await?)?
+        }
+        Format::Form => {
+            media.must_be_utf8()?;
+            fields.add_encoded(&source.collect().await?)?;
+            fields.take()
+        }
+        Format::Multipart => {
+            multipart::read(source, media, fields, &mut params.uploads).await?;
+            fields.take()
+        }
+        Format::Other => {
+            let bytes = source.collect().await?;
+            let begins_like_json = matches!(json_text(&bytes).first(), Some(b'{' | b'['));
+            // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
+            if begins_like_json {
+                parse_json(&bytes).unwrap_or_default()
+            } else {
+                Map::new()
+            }
+        }
+    };
+    params.values.extend(values);
+    Ok(())
+}
+
+/// What the peer says about the length. Only good for refusing early: what arrives is counted.
+fn declared_length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(CONTENT_LENGTH).map(|length| length.to_str());
+    match length {
+        Some(Ok(length)) => length.parse().unwrap_or_default(),
+        Some(Err(_)) | None => 0,
+    }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, BadRequest> {
+    let text = json_text(bytes);
+    if text.is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(text)? {
+        Value::Array(list) => Ok(payload(list)),
+        Value::Object(mut object) => {
+            let count = object.len();
+            let is_list = count > 0 && (0..count).all(|key| object.contains_key(&key.to_string()));
+            if !is_list {
+                return Ok(object);
+            }
+            let list = (0..count).filter_map(|key| object.remove(&key.to_string()));
+            Ok(payload(list.collect()))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Err(BadRequest::Nameless)
+        }
+    }
+}
+
+/// The body without white space around it, and without the byte order mark that some editors put before it.
+fn json_text(bytes: &[u8]) -> &[u8] {
+    bytes
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(bytes)
+        .trim_ascii()
+}
+
+fn payload(list: Vec<Value>) -> Map<String, Value> {
+    Map::from_iter([(PAYLOAD.to_owned(), Value::Array(list))])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Which part of the server answers a request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue,
+};
+use http::header::{IF_NONE_MATCH, RETRY_AFTER, VARY};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, body, primus};
+
+use super::api::Api;
+use crate::client_script::{Script, Scripts};
+
+/// All routes of one server.
+#[derive(Debug)]
+pub(crate) struct Router {
+    pub(crate) context: Arc<Context>,
+    pub(crate) transports: Vec<Arc<dyn Transport>>,
+    /// Actions and files, when there is an app.
+    pub(crate) api: Option<Api>,
+    pub(crate) scripts: Scripts,
+    pub(crate) metrics: Registry,
+    /// Set once the server is asked to stop.
+    pub(crate) is_draining: AtomicBool,
+}
+
+impl Router {
+    /// Answers one request.
+    pub(crate) async fn route(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let mut response = match self.operations(&request) {
+            Some(response) => response,
+            None => self.dispatch(request, peer).await,
+        };
+        if self.is_draining.load(Ordering::Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response
+                .headers_mut()
+                .insert(http::header::CONNECTION, close);
+        }
+        response
+    }
+
+    /// What operators ask.
+    fn operations(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        Some(match request.uri().path() {
+            "/healthz" => body::text(StatusCode::OK, "ok\n"),
+            "/readyz" if self.is_draining.load(Ordering::Relaxed) => {
+                body::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+            }
+            "/readyz" => body::text(StatusCode::OK, "ready\n"),
+            "/metrics" => {
+                let mut text = String::new();
+                let encoded = prometheus_client::encoding::text::encode(&mut text, &self.metrics);
+                match encoded {
+                    Ok(()) => body::answer(
+                        StatusCode::OK,
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                        text,
+                    ),
+                    Err(_) => body::text(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "metrics cannot be written\n",
+                    ),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    async fn dispatch(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let path = request.uri().path();
+        if path == "/primus/spec" {
+            return body::json(StatusCode::OK, self.spec());
+        }
+        if path == "/primus/primus.js" {
+            return body::text(
+                StatusCode::NOT_FOUND,
+                "this server has no Primus client library: load /stellar-client\n",
+            );
+        }
+        if let Some(transport) = self
+            .transports
+            .iter()
+            .find(|transport| transport.claims(&request))
+        {
+            if self.is_draining.load(Ordering::Relaxed) {
+                let mut response = body::text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server is shutting down\n",
+                );
+                let soon = HeaderValue::from_static("1");
+                response.headers_mut().insert(RETRY_AFTER, soon);
+                return response;
+            }
+            return transport.serve(request, peer, &self.context).await;
+        }
+        if let Some(response) = self.closed_door(&request) {
+            return response;
+        }
+        let wanted = request.uri().query().and_then(|query| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == "transport")
+                .map(|(_, value)| value.into_owned())
+        });
+        if let Some(script) = self.scripts.find(path, wanted.as_deref()) {
+            return match script {
+                Ok(script) => serve_script(&request, script),
+                Err(names) => body::text(
+                    StatusCode::NOT_FOUND,
+                    format!(
+                        "there is no client script for this transport; choose from {}\n",
+                        names.join(" ")
+                    ),
+                ),
+            };
+        }
+        match &self.api {
+            Some(api) => api.answer(request, peer).await,
+            None => body::text(StatusCode::NOT_FOUND, "not found\n"),
+        }
+    }
+
+    fn spec(&self) -> String {
+        // Primus names its transports differently; the first one that is open decides.
+        let transformer = match self.transports.first().map(|transport| transport.name()) {
+            Some("ws") | None => "websockets",
+            Some("polling") => "engine.io",
+            Some(_) => "custom",
+        };
+        primus::spec(self.context.limits.ping_interval, transformer)
+    }
+
+    /// The answer at the door of a transport that is not open.
+    fn closed_door(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let path = request.uri().path();
+        let query = request.uri().query().unwrap_or_default();
+        let closed = REGISTRY
+            .iter()
+            .find(|entry| entry.doors.iter().any(|door| door.is_for(path, query)))?;
+        let open: Vec<String> = self
+            .transports
+            .iter()
+            .filter_map(|transport| stellar_transports::entry(transport.name()))
+            .map(|entry| {
+                let doors: Vec<_> = entry.doors.iter().map(|door| door.path).collect();
+                format!("{} ({})", entry.name, doors.join(", "))
+            })
+            .collect();
+        self.context.metrics.count_refusal("closed_door");
+        // The shape that engine.io clients read, with a text for people.
+        let answer = serde_json::json!({
+            "code": 0,
+            "message": "Transport unknown",
+            "error": format!("the transport `{}` is not open on this server; open: {}", closed.name, open.join("; ")),
+        });
+        Some(body::json(StatusCode::BAD_REQUEST, answer.to_string()))
+    }
+}
+
+fn serve_script(request: &Request<Incoming>, script: &Script) -> Response<Body> {
+    let headers = request.headers();
+    let takes_gzip = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            (name.trim() == "gzip").then_some(weight.trim())
+        })
+        .any(|weight| !matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+    let takes_gzip = takes_gzip && !script.gzip.is_empty();
+    let etag = &script.etags[usize::from(takes_gzip)];
+    let is_known = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || tag == etag);
+    let mut response = if is_known {
+        let mut response = Response::new(body::full(""));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else if takes_gzip {
+        Response::new(body::full(script.gzip.clone()))
+    } else {
+        Response::new(body::full(script.raw.clone()))
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("max-age=60, must-revalidate, public"),
+    );
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    // Pages of other origins may load it as a module; it holds nothing that is not public.
+    let anyone = HeaderValue::from_static("*");
+    headers.insert(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        headers.insert(ETAG, etag);
+    }
+    if takes_gzip && !is_known {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}

@@ -1,0 +1,288 @@
+//! A server: an app or an engine, on a port, behind transports.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use stellar_transports::Transport;
+
+use crate::app::App;
+use crate::client_script::Scripts;
+use crate::config::{Config, ConfigError, check_transports};
+use crate::engine::Engine;
+use crate::http::{
+    Api, BodyLimits, Bound, Router, Routes, Security, ServeError, Settings, StaticOptions,
+};
+
+/// Files that the process needs besides its sockets.
+const RESERVED_FILES: usize = 64;
+
+/// Puts an app or an engine on a port.
+///
+/// ```no_run
+/// use stellar::Server;
+/// use stellar::app::App;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let app = App::builder().build()?;
+/// Server::new(app).listen(([127, 0, 0, 1], 8080)).run().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a server does nothing until it is run"]
+pub struct Server {
+    config: Config,
+    app: Option<App>,
+    engine: Option<Engine>,
+    transports: Vec<Arc<dyn Transport>>,
+}
+
+impl Server {
+    /// A server for an app, with the default configuration.
+    pub fn new(app: App) -> Self {
+        Self {
+            config: Config::default(),
+            engine: Some(app.engine()),
+            app: Some(app),
+            transports: Vec::new(),
+        }
+    }
+
+    /// A server for an engine alone: no actions, no files, nothing but connections.
+    pub fn for_engine(engine: Engine) -> Self {
+        Self {
+            config: Config::default(),
+            app: None,
+            engine: Some(engine),
+            transports: Vec::new(),
+        }
+    }
+
+    /// Replaces the configuration. The app keeps the options that it was built with.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Chooses the address. Default `127.0.0.1:8080`.
+    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.config.listen = address.into();
+        self
+    }
+
+    /// Chooses the built-in transports by name. Default all.
+    pub fn transports<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.config.transport = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a transport of your own. It is asked before the built-in ones.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transports.push(Arc::new(transport));
+        self
+    }
+
+    /// Takes the port. Nothing is served before [`Bound::serve`].
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot work, or the port cannot be had.
+    pub async fn bind(self) -> Result<Bound, ServeError> {
+        let Self {
+            config,
+            app,
+            engine,
+            transports: own,
+        } = self;
+        // Only a server with transports of its own may do without the built-in ones.
+        if own.is_empty() || !config.transport.is_empty() {
+            check_transports(&config.transport)?;
+        }
+        config.check_values()?;
+        let security = security(&config)?;
+        let options = config.transport_options();
+        let mut transports = own;
+        transports.extend(
+            config
+                .transport
+                .iter()
+                .filter_map(|name| stellar_transports::entry(name)?.build)
+                .map(|build| build(&options)),
+        );
+        let engine = engine
+            .unwrap_or_else(|| unreachable!("both constructors set the engine"))
+            .limits(config.engine_limits())
+            .origins(config.origins());
+        let hub = Arc::clone(engine.hub());
+        let context = engine.start();
+        let mut metrics = prometheus_client::registry::Registry::with_prefix("stellar");
+        context.metrics.register(&mut metrics);
+        let api = app.clone().map(|app| api(app, &config)).transpose()?;
+        let router = Router {
+            context,
+            transports,
+            api,
+            scripts: Scripts::new(&config),
+            metrics,
+            is_draining: AtomicBool::new(false),
+        };
+        let settings = Settings {
+            security,
+            trusted_proxies: config.access.trusted_proxies.clone().into(),
+            max_connections: max_connections(config.access.max_connections),
+            header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
+            close_timeout: Duration::from_millis(config.limits.close_timeout_ms),
+            shutdown_timeout: Duration::from_millis(config.general.shutdown_timeout_ms),
+            destroy_on_shutdown: config.general.destroy_clients_on_shutdown,
+        };
+        Bound::listen(config.listen, router, settings, app, hub).await
+    }
+
+    /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub async fn run(self) -> Result<(), ServeError> {
+        let bound = self.bind().await?;
+        bound.serve(asked_to_stop()).await;
+        Ok(())
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM. It listens from the moment of the call, not only once it is awaited.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn asked_to_stop() -> impl Future<Output = ()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let wait = |kind| {
+            let listener = signal(kind);
+            async move {
+                match listener {
+                    Ok(mut listener) => drop(listener.recv().await),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot listen for a signal");
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        };
+        let (interrupt, terminate) = (wait(SignalKind::interrupt()), wait(SignalKind::terminate()));
+        async move {
+            tokio::select! {
+                () = interrupt => {}
+                () = terminate => {}
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "cannot listen for Ctrl-C");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
+    let routes = Routes::new(config.web.routes.clone())
+        .map_err(|error| ConfigError::Value(error.to_string()))?;
+    Ok(Api {
+        app,
+        web: config.web.clone(),
+        routes,
+        limits: BodyLimits {
+            max_body: config.limits.max_body_bytes,
+            max_fields: config.limits.max_fields,
+            deadline: Duration::from_millis(config.limits.body_timeout_ms),
+        },
+        statics: StaticOptions {
+            max_age: Duration::from_secs(config.web.file_cache_seconds),
+            ..StaticOptions::default()
+        },
+    })
+}
+
+/// How many sockets may be open: what is configured, or what the file limit allows.
+pub fn max_connections(configured: usize) -> usize {
+    if configured > 0 {
+        return configured.min(tokio::sync::Semaphore::MAX_PERMITS);
+    }
+    let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1024, |(soft, _)| soft);
+    usize::try_from(files)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(RESERVED_FILES)
+        .clamp(16, tokio::sync::Semaphore::MAX_PERMITS)
+}
+
+#[cfg(not(feature = "tls"))]
+fn security(config: &Config) -> Result<Security, ServeError> {
+    match &config.tls.cert {
+        None => Ok(Security::Plain),
+        Some(path) => Err(ServeError::Tls {
+            path: path.display().to_string(),
+            detail: "this build has no TLS: build it with the feature `tls`".into(),
+        }),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn security(config: &Config) -> Result<Security, ServeError> {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio_rustls::rustls;
+
+    let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) else {
+        return Ok(Security::Plain);
+    };
+    let fault = |path: &std::path::Path, detail: String| ServeError::Tls {
+        path: path.display().to_string(),
+        detail,
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| {
+            fault(
+                cert,
+                format!("{error}; a PEM file with the certificate chain is expected"),
+            )
+        })?;
+    if chain.is_empty() {
+        return Err(fault(
+            cert,
+            "no certificate in it; a PEM file with the certificate chain is expected".into(),
+        ));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        fault(
+            key,
+            format!("{error}; a PEM file with the private key is expected"),
+        )
+    })?;
+    // Named, because rustls panics where two providers are compiled in and none is chosen.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(chain, private)
+        })
+        .map_err(|error| {
+            fault(
+                key,
+                format!("{error}; do certificate and key belong together?"),
+            )
+        })?;
+    // WebSocket over HTTP/2 is not spoken here.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Security::Tls(tokio_rustls::TlsAcceptor::from(Arc::new(
+        tls,
+    ))))
+}
