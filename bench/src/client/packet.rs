@@ -1,0 +1,154 @@
+//! The Stellar packets of this benchmark, found by substring.
+//!
+//! Parsing JSON would cost the generator more than the floor costs a server.
+//! The texts that are searched for are unambiguous here, because every message
+//! in the room is the benchmark's own.
+
+use std::sync::LazyLock;
+
+use anyhow::{Result, bail, ensure};
+use memchr::memmem::Finder;
+
+/// A room that a Stellar server has from the start.
+pub(crate) const ROOM: &str = "defaultRoom";
+
+pub(crate) const DETAILS_VIEW: &[u8] = br#"{"event":"detailsView"}"#;
+
+/// Bytes of the `message` of a `say`.
+const MESSAGE_SIZE: usize = 64;
+
+const DETAILS: [&str; 9] = [
+    "id",
+    "fingerprint",
+    "remoteIP",
+    "remotePort",
+    "params",
+    "connectedAt",
+    "rooms",
+    "totalActions",
+    "pendingActions",
+];
+
+static USER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""context":"user""#));
+static RESPONSE: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(r#""context":"response""#));
+static OK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""status":"OK""#));
+static MESSAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""message":""#));
+static COUNT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""messageCount":"#));
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packet {
+    /// An answer with status OK and the number of its request.
+    Response(u64),
+    /// A message of the room and the number that `say` gave it.
+    Push(u64),
+}
+
+impl Packet {
+    /// Anything else (a refusal, an alert, a push without number) is an error
+    /// that shows the packet.
+    pub(crate) fn read(text: &[u8]) -> Result<Self> {
+        let packet = if USER.find(text).is_some() {
+            number_after(&MESSAGE, text).map(Self::Push)
+        } else if RESPONSE.find(text).is_some() && OK.find(text).is_some() {
+            number_after(&COUNT, text).map(Self::Response)
+        } else {
+            None
+        };
+        match packet {
+            Some(packet) => Ok(packet),
+            None => bail!("unexpected packet {}", String::from_utf8_lossy(text)),
+        }
+    }
+}
+
+fn number_after(label: &Finder<'_>, text: &[u8]) -> Option<u64> {
+    let start = label.find(text)? + label.needle().len();
+    let digits = text[start..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    let mut number = None;
+    for digit in digits {
+        let sum = number.unwrap_or(0u64).checked_mul(10)?;
+        number = Some(sum.checked_add(u64::from(digit - b'0'))?);
+    }
+    number
+}
+
+pub(crate) fn room_add() -> String {
+    format!(r#"{{"event":"roomAdd","room":"{ROOM}"}}"#)
+}
+
+/// The request to say a message of 64 bytes that begins with `number`.
+pub(crate) fn say(number: u64) -> String {
+    let message = format!("{number:012}{:x<width$}", "", width = MESSAGE_SIZE - 12);
+    format!(r#"{{"event":"say","room":"{ROOM}","message":"{message}"}}"#)
+}
+
+pub(crate) fn check_welcome(text: &[u8]) -> Result<()> {
+    let text = String::from_utf8_lossy(text);
+    ensure!(
+        text.contains(r#""welcome":"#) && text.contains(r#""context":"api""#),
+        "expected the welcome, got {text}"
+    );
+    Ok(())
+}
+
+/// Checks the answer to a `detailsView` that was the first request.
+pub(crate) fn check_details(text: &[u8]) -> Result<()> {
+    ensure!(
+        Packet::read(text)? == Packet::Response(1),
+        "the first answer does not carry messageCount 1"
+    );
+    let text = String::from_utf8_lossy(text);
+    for key in DETAILS {
+        ensure!(
+            text.contains(&format!("\"{key}\":")),
+            "detailsView without {key}: {text}"
+        );
+    }
+    Ok(())
+}
+
+/// Checks the answer to a `roomAdd` that was the first request.
+pub(crate) fn check_joined(text: &[u8]) -> Result<()> {
+    ensure!(
+        Packet::read(text)? == Packet::Response(1)
+            && memchr::memmem::find(text, br#""data":true"#).is_some(),
+        "room not joined: {}",
+        String::from_utf8_lossy(text)
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_told_apart_whatever_the_order_of_keys() {
+        let push =
+            br#"{"message":"000000000042xx","room":"r","from":"a","context":"user","sentAt":1}"#;
+        assert_eq!(Packet::read(push).unwrap(), Packet::Push(42));
+        let push = br#"{"context":"user","seq":9,"message":"000000000007xx"}"#;
+        assert_eq!(Packet::read(push).unwrap(), Packet::Push(7));
+        let response = br#"{"messageCount":12,"status":"OK","context":"response"}"#;
+        assert_eq!(Packet::read(response).unwrap(), Packet::Response(12));
+    }
+
+    #[test]
+    fn refusals_and_alerts_are_errors_that_show_the_packet() {
+        let refusal = br#"{"status":"no","context":"response","messageCount":1}"#;
+        let error = Packet::read(refusal).unwrap_err().to_string();
+        assert!(error.contains(r#""status":"no""#), "{error}");
+        assert!(Packet::read(br#"{"context":"alert"}"#).is_err());
+        assert!(Packet::read(br#"{"context":"user","message":"hi"}"#).is_err());
+    }
+
+    #[test]
+    fn a_say_carries_64_bytes() {
+        let text = say(3);
+        let message = text.split(r#""message":""#).nth(1).unwrap();
+        assert_eq!(message.trim_end_matches("\"}").len(), MESSAGE_SIZE);
+    }
+}
