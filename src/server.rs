@@ -35,7 +35,7 @@ const RESERVED_FILES: usize = 64;
 pub struct Server {
     config: Config,
     app: Option<App>,
-    engine: Option<Engine>,
+    engine: Engine,
     transports: Vec<Arc<dyn Transport>>,
 }
 
@@ -44,18 +44,19 @@ impl Server {
     pub fn new(app: App) -> Self {
         Self {
             config: Config::default(),
-            engine: Some(app.engine()),
+            engine: app.engine(),
             app: Some(app),
             transports: Vec::new(),
         }
     }
 
-    /// A server for an engine alone: no actions, no files, nothing but connections.
+    /// A server for an engine alone: no actions, no files, nothing but connections. The engine keeps the limits and
+    /// origins that it was given; those of a configuration are for apps.
     pub fn for_engine(engine: Engine) -> Self {
         Self {
             config: Config::default(),
             app: None,
-            engine: Some(engine),
+            engine,
             transports: Vec::new(),
         }
     }
@@ -111,10 +112,10 @@ impl Server {
                 .filter_map(|name| stellar_transports::entry(name)?.build)
                 .map(|build| build(&options)),
         );
-        let engine = engine
-            .unwrap_or_else(|| unreachable!("both constructors set the engine"))
-            .limits(config.engine_limits())
-            .origins(config.origins());
+        let engine = match &app {
+            Some(_) => engine.limits(config.engine_limits()).origins(config.origins()),
+            None => engine,
+        };
         let hub = Arc::clone(engine.hub());
         let context = engine.start();
         let mut metrics = prometheus_client::registry::Registry::with_prefix("stellar");

@@ -316,6 +316,13 @@ impl Connection {
         self.outbox.lock().pop()
     }
 
+    /// Lets the connection's own task look around.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wake_task(&self) {
+        let outbox = self.outbox.lock();
+        self.wake(outbox, ());
+    }
+
     /// Writes as much as the socket takes, on behalf of the turn that ends.
     pub(crate) fn flush_turn(self: &Arc<Self>) {
         let mut outbox = self.outbox.lock();

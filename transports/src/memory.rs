@@ -9,11 +9,15 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, Uri};
 use hyper::body::Incoming as IncomingBody;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming,
-    Message, Payload, Peer, Refusal, Transport, body,
+    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming, Message,
+    Payload, Peer, Refusal, Transport, body,
 };
+
+/// Messages that are "on the wire": out of the outbox, not yet received.
+const WIRE: usize = 4;
 
 /// The in-memory transport. It has no door: peers come in by [`connect`](Self::connect).
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,21 +94,69 @@ impl Memory {
         };
         context.bus.admit(&mut handshake).await?;
         let connection = Connection::new(context, "memory", &DIALECT, None);
+        context.bus.dispatch(&connection, Event::Opened(Box::new(handshake)));
+        let (sender, receiver) = mpsc::channel(WIRE);
+        let stirred = Arc::new(Notify::new());
         context
-            .bus
-            .dispatch(&connection, Event::Opened(Box::new(handshake)));
+            .tasks
+            .spawn(pump(Arc::clone(&connection), sender, Arc::clone(&stirred)));
         Ok(MemoryPeer {
             connection,
-            is_over: false,
+            receiver,
+            stirred,
         })
     }
+}
+
+/// The task of one connection: moves messages from the outbox to the peer as it takes them, and reports the end.
+async fn pump(connection: Arc<Connection>, peer: mpsc::Sender<Received>, stirred: Arc<Notify>) {
+    let reason = loop {
+        let next = poll_fn(|cx| {
+            connection.register(cx.waker());
+            // Whatever woke this task may be what the peer waits for.
+            stirred.notify_waiters();
+            if let Some(reason) = connection.take_closing() {
+                return Poll::Ready(Err(reason));
+            }
+            // With no room on the wire, messages stay in the outbox, where they are counted.
+            match peer.capacity() {
+                0 => Poll::Pending,
+                _ => connection.take_frame().map_or(Poll::Pending, |frame| Poll::Ready(Ok(frame))),
+            }
+        })
+        .await;
+        match next {
+            Ok(frame) => forward(&connection, &peer, &frame).await,
+            Err(reason) => break reason,
+        }
+    };
+    connection
+        .context()
+        .bus
+        .dispatch(&connection, Event::Closed(reason.clone()));
+    while let Some(frame) = connection.take_frame() {
+        forward(&connection, &peer, &frame).await;
+    }
+    // A peer that is gone needs no farewell.
+    let _gone = peer.send(Received::Closed(reason)).await;
+}
+
+async fn forward(connection: &Connection, peer: &mpsc::Sender<Received>, frame: &Bytes) {
+    let received = match frame.split_first() {
+        Some((b't', text)) => Received::Text(String::from_utf8_lossy(text).into_owned()),
+        Some((b'b', _)) => Received::Binary(frame.slice(1..)),
+        // A ping, which peers in the same process answer by being there.
+        Some(_) | None => return connection.heard(),
+    };
+    let _gone = peer.send(received).await;
 }
 
 /// The client's end of an in-memory connection. Dropping it breaks the connection off.
 #[derive(Debug)]
 pub struct MemoryPeer {
     connection: Arc<Connection>,
-    is_over: bool,
+    receiver: mpsc::Receiver<Received>,
+    stirred: Arc<Notify>,
 }
 
 /// What a [`MemoryPeer`] receives.
@@ -126,15 +178,15 @@ impl MemoryPeer {
 
     /// Sends a message, waiting while the server does not read. After the end it goes nowhere.
     pub async fn send(&self, message: Incoming<'_>) {
-        poll_fn(|cx| {
-            self.connection.register(cx.waker());
-            if self.connection.is_paused() && self.connection.is_open() {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
+        loop {
+            let stirred = self.stirred.notified();
+            tokio::pin!(stirred);
+            stirred.as_mut().enable();
+            if !self.connection.is_paused() || !self.connection.is_open() {
+                break;
             }
-        })
-        .await;
+            stirred.await;
+        }
         if self.connection.is_open() {
             self.connection.heard();
             let bus = &self.connection.context().bus;
@@ -142,53 +194,22 @@ impl MemoryPeer {
         }
     }
 
-    /// Waits for the next message. Pings are answered on the way, and not shown.
+    /// Waits for the next message, or the end. Pings are answered on the way, and not shown.
     pub async fn receive(&mut self) -> Received {
-        poll_fn(|cx| {
-            self.connection.register(cx.waker());
-            let closing = self.connection.take_closing();
-            if let Some(reason) = closing {
-                self.is_over = true;
-                let bus = &self.connection.context().bus;
-                bus.dispatch(&self.connection, Event::Closed(reason.clone()));
-                return Poll::Ready(Received::Closed(reason));
-            }
-            while let Some(frame) = self.connection.take_frame() {
-                match frame.split_first() {
-                    Some((b't', text)) => {
-                        return Poll::Ready(Received::Text(
-                            String::from_utf8_lossy(text).into_owned(),
-                        ));
-                    }
-                    Some((b'b', _)) => return Poll::Ready(Received::Binary(frame.slice(1..))),
-                    Some(_) | None => self.connection.heard(),
-                }
-            }
-            if self.is_over {
-                return Poll::Ready(Received::Closed(CloseReason::PeerGone));
-            }
-            Poll::Pending
-        })
-        .await
+        let received = self.receiver.recv().await;
+        // There was room for one more while the task may have waited for it.
+        self.connection.wake_task();
+        received.unwrap_or(Received::Closed(CloseReason::PeerGone))
     }
 
     /// Closes from the client's side.
-    pub fn close(&mut self) {
-        self.end(CloseReason::PeerClosed(1000));
-    }
-
-    fn end(&mut self, reason: CloseReason) {
-        let reason = self.connection.take_closing().unwrap_or(reason);
-        self.connection.mark_closed();
-        if !std::mem::replace(&mut self.is_over, true) {
-            let bus = &self.connection.context().bus;
-            bus.dispatch(&self.connection, Event::Closed(reason));
-        }
+    pub fn close(&self) {
+        self.connection.close(CloseReason::PeerClosed(1000));
     }
 }
 
 impl Drop for MemoryPeer {
     fn drop(&mut self) {
-        self.end(CloseReason::PeerGone);
+        self.connection.close(CloseReason::PeerGone);
     }
 }

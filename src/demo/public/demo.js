@@ -186,7 +186,7 @@
 
   function label(id) {
     if (!id) return 'server';
-    return names[id] || 'guest ' + String(id).slice(-4);
+    return names[id] || 'guest ' + String(id).slice(0, 4);
   }
 
   function learn(id, name) {
