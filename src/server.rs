@@ -113,7 +113,9 @@ impl Server {
                 .map(|build| build(&options)),
         );
         let engine = match &app {
-            Some(_) => engine.limits(config.engine_limits()).origins(config.origins()),
+            Some(_) => engine
+                .limits(config.engine_limits())
+                .origins(config.origins()),
             None => engine,
         };
         let hub = Arc::clone(engine.hub());

@@ -37,14 +37,14 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What one request may carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyLimits {
+pub(crate) struct BodyLimits {
     /// Bytes of the body, uploads included; 10 MiB unless set. Guards memory (JSON and forms) and disk (uploads).
     /// Parsed JSON takes a multiple of its bytes.
-    pub max_body: usize,
+    pub(crate) max_body: usize,
     /// Fields of query, form and multipart body together; 1000 unless set. The keys of a JSON body do not count.
-    pub max_fields: usize,
+    pub(crate) max_fields: usize,
     /// Time for the whole body to arrive and be stored; 30 s unless set. Guards against peers that trickle.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 impl Default for BodyLimits {
@@ -213,14 +213,8 @@ where
             fields.take()
         }
         Format::Other => {
-            let bytes = source.collect().await?;
-            let begins_like_json = matches!(json_text(&bytes).first(), Some(b'{' | b'['));
             // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
-            if begins_like_json {
-                parse_json(&bytes).unwrap_or_default()
-            } else {
-                Map::new()
-            }
+            parse_json(&source.collect().await?).unwrap_or_default()
         }
     };
     params.values.extend(values);

@@ -128,12 +128,10 @@ impl Router {
     }
 
     fn spec(&self) -> String {
-        // Primus names its transports differently; the first one that is open decides.
-        let transformer = match self.transports.first().map(|transport| transport.name()) {
-            Some("ws") | None => "websockets",
-            Some("polling") => "engine.io",
-            Some(_) => "custom",
-        };
+        // The first transport that is open decides, as it does for the generated client.
+        let first = self.transports.first();
+        let entry = first.and_then(|transport| stellar_transports::entry(transport.name()));
+        let transformer = entry.map_or("custom", |entry| entry.transformer);
         primus::spec(self.context.limits.ping_interval, transformer)
     }
 

@@ -116,8 +116,7 @@ impl RouteMethod {
 
 /// Why a route cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RouteError {
+pub(crate) enum RouteError {
     /// It serves no method.
     #[error("route {path}: no method")]
     NoMethod {
@@ -166,7 +165,7 @@ pub enum RouteError {
 
 /// The routes table. The first route that fits is taken, in the order in which they were given.
 #[derive(Clone, Debug, Default)]
-pub struct Routes {
+pub(crate) struct Routes {
     entries: Vec<Entry>,
 }
 
@@ -187,7 +186,7 @@ impl Routes {
     /// # Errors
     ///
     /// [`RouteError`] for the first route that cannot be used.
-    pub fn new(routes: Vec<Route>) -> Result<Self, RouteError> {
+    pub(crate) fn new(routes: Vec<Route>) -> Result<Self, RouteError> {
         let entries = routes.into_iter().map(Entry::new);
         Ok(Self {
             entries: entries.collect::<Result<_, _>>()?,

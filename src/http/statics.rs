@@ -35,11 +35,11 @@ const CHUNK: usize = 64 * 1024;
 
 /// How files are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticOptions {
+pub(crate) struct StaticOptions {
     /// How long a copy counts as fresh; 60 s unless set, to the second. Zero makes caches ask each time.
-    pub max_age: Duration,
+    pub(crate) max_age: Duration,
     /// Whether to send an `ETag`; true unless set. `Last-Modified` is always sent.
-    pub etag: bool,
+    pub(crate) etag: bool,
 }
 
 impl Default for StaticOptions {

@@ -63,6 +63,15 @@ pub enum SendError {
     SlowConsumer,
 }
 
+/// What a transport has to do for a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// Write these bytes.
+    Frame(Bytes),
+    /// Report the end to the bus, and close.
+    Close(CloseReason),
+}
+
 /// A handle on one connection, shared by its transport and the engine.
 ///
 /// Sending never waits: a message goes into the outbox, which is bounded in bytes, and from there to the socket at
@@ -83,8 +92,27 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that writes to `socket`, or whose transport takes frames itself if there is none.
-    pub(crate) fn new(
+    /// A connection whose transport takes the frames out itself, with [`poll_outgoing`](Self::poll_outgoing).
+    /// It is not known to the engine before [`Event::Opened`](crate::Event::Opened).
+    pub fn new(
+        context: &Arc<Context>,
+        transport: &'static str,
+        dialect: &'static dyn Dialect,
+    ) -> Arc<Self> {
+        Self::build(context, transport, dialect, None)
+    }
+
+    /// A connection that writes to `socket`.
+    pub fn with_socket(
+        context: &Arc<Context>,
+        transport: &'static str,
+        dialect: &'static dyn Dialect,
+        socket: Arc<Socket>,
+    ) -> Arc<Self> {
+        Self::build(context, transport, dialect, Some(socket))
+    }
+
+    fn build(
         context: &Arc<Context>,
         transport: &'static str,
         dialect: &'static dyn Dialect,
@@ -123,7 +151,7 @@ impl Connection {
     }
 
     /// What all transports share.
-    pub(crate) const fn context(&self) -> &Arc<Context> {
+    pub const fn context(&self) -> &Arc<Context> {
         &self.context
     }
 
@@ -169,7 +197,7 @@ impl Connection {
     }
 
     /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.
-    pub(crate) fn send_control(self: &Arc<Self>, frame: Bytes) {
+    pub fn send_control(self: &Arc<Self>, frame: Bytes) {
         let mut outbox = self.outbox.lock();
         if outbox.has_room(frame.len(), self.context.limits.max_outbox) {
             outbox.push(frame);
@@ -217,13 +245,13 @@ impl Connection {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// Notes a sign of life.
-    pub(crate) fn heard(&self) {
+    /// Notes a sign of life. The transport calls it for whatever comes from the peer.
+    pub fn heard(&self) {
         self.heartbeat.heard();
     }
 
     /// Notes whether a message is half received, for the receive deadline.
-    pub(crate) fn set_partial(self: &Arc<Self>, partial: bool) {
+    pub fn set_partial(self: &Arc<Self>, partial: bool) {
         if !partial {
             self.partial_since.store(0, Ordering::Relaxed);
         } else if self.partial_since.load(Ordering::Relaxed) == 0 {
@@ -276,8 +304,8 @@ impl Connection {
             && !self.watched.swap(true, Ordering::SeqCst)
     }
 
-    /// Registers the connection's own task, to be woken when there is something to do for it.
-    pub(crate) fn register(&self, waker: &Waker) {
+    /// Registers the connection's own task, to be woken when there is something to do for it. Only the last one is.
+    pub fn register(&self, waker: &Waker) {
         let mut outbox = self.outbox.lock();
         if !outbox
             .waker
@@ -289,7 +317,7 @@ impl Connection {
     }
 
     /// The reason, once, when somebody has asked for the end. From then on only control frames go out.
-    pub(crate) fn take_closing(&self) -> Option<CloseReason> {
+    pub fn take_closing(&self) -> Option<CloseReason> {
         let mut outbox = self.outbox.lock();
         let Life::Closing(reason) = &outbox.life else {
             return None;
@@ -302,23 +330,32 @@ impl Connection {
         Some(reason)
     }
 
-    /// Marks the connection closed by the peer. Returns false if it was closed already.
-    pub(crate) fn mark_closed(&self) -> bool {
-        let mut outbox = self.outbox.lock();
-        let was_over = matches!(outbox.life, Life::Closed);
-        outbox.life = Life::Closed;
-        !was_over
+    /// Marks the connection closed by the peer.
+    pub fn mark_closed(&self) {
+        self.outbox.lock().life = Life::Closed;
     }
 
-    /// Takes the next frame, for transports that have no socket of their own.
-    #[cfg(feature = "testing")]
-    pub(crate) fn take_frame(&self) -> Option<Bytes> {
+    /// The next thing that the transport has to do for the peer, for transports without a socket of their own:
+    /// write a frame, or close. The close comes once, before the frames that may still be waiting, which
+    /// [`take_frame`](Self::take_frame) then yields. One task at a time is woken.
+    pub fn poll_outgoing(&self, cx: &mut TaskContext<'_>) -> Poll<Outgoing> {
+        self.register(cx.waker());
+        if let Some(reason) = self.take_closing() {
+            return Poll::Ready(Outgoing::Close(reason));
+        }
+        match self.take_frame() {
+            Some(frame) => Poll::Ready(Outgoing::Frame(frame)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes the next frame, also after the close.
+    pub fn take_frame(&self) -> Option<Bytes> {
         self.outbox.lock().pop()
     }
 
     /// Lets the connection's own task look around.
-    #[cfg(feature = "testing")]
-    pub(crate) fn wake_task(&self) {
+    pub fn wake_task(&self) {
         let outbox = self.outbox.lock();
         self.wake(outbox, ());
     }
@@ -333,7 +370,7 @@ impl Connection {
     }
 
     /// Writes everything, or registers the task for when the socket takes data again.
-    pub(crate) fn poll_flush(self: &Arc<Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_flush(self: &Arc<Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = &self.socket else {
             return Poll::Ready(Ok(()));
         };

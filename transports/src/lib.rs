@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub use broadcast::Broadcast;
 pub use close::{CloseReason, Initiator};
-pub use connection::{Connection, ConnectionId, SendError};
+pub use connection::{Connection, ConnectionId, Outgoing, SendError};
 pub use dialect::Dialect;
 pub use handshake::{Handshake, Peer, Refusal};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
@@ -60,6 +60,8 @@ pub struct Options {
 pub struct Entry {
     /// The transport's name.
     pub name: &'static str,
+    /// What Primus calls a server with this transport (Primus specification, §2.3).
+    pub transformer: &'static str,
     /// Where its clients come in, as shown to people.
     pub doors: &'static [Door],
     /// Builds it; `None` when this build does not contain it.
@@ -94,6 +96,7 @@ impl Door {
 pub const REGISTRY: &[Entry] = &[
     Entry {
         name: "ws",
+        transformer: "websockets",
         doors: &[
             Door {
                 path: "/primus",
@@ -113,6 +116,7 @@ pub const REGISTRY: &[Entry] = &[
     },
     Entry {
         name: "polling",
+        transformer: "engine.io",
         doors: &[
             Door {
                 path: "/primus",
@@ -129,6 +133,7 @@ pub const REGISTRY: &[Entry] = &[
     },
     Entry {
         name: "socketio",
+        transformer: "custom",
         doors: &[Door {
             path: "/socket.io",
             engineio: None,

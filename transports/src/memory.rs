@@ -12,8 +12,8 @@ use hyper::body::Incoming as IncomingBody;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming, Message,
-    Payload, Peer, Refusal, Transport, body,
+    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming,
+    Message, Outgoing, Payload, Peer, Refusal, Transport, body,
 };
 
 /// Messages that are "on the wire": out of the outbox, not yet received.
@@ -93,8 +93,10 @@ impl Memory {
             extensions: http::Extensions::new(),
         };
         context.bus.admit(&mut handshake).await?;
-        let connection = Connection::new(context, "memory", &DIALECT, None);
-        context.bus.dispatch(&connection, Event::Opened(Box::new(handshake)));
+        let connection = Connection::new(context, "memory", &DIALECT);
+        context
+            .bus
+            .dispatch(&connection, Event::Opened(Box::new(handshake)));
         let (sender, receiver) = mpsc::channel(WIRE);
         let stirred = Arc::new(Notify::new());
         context
@@ -115,19 +117,17 @@ async fn pump(connection: Arc<Connection>, peer: mpsc::Sender<Received>, stirred
             connection.register(cx.waker());
             // Whatever woke this task may be what the peer waits for.
             stirred.notify_waiters();
-            if let Some(reason) = connection.take_closing() {
-                return Poll::Ready(Err(reason));
-            }
             // With no room on the wire, messages stay in the outbox, where they are counted.
-            match peer.capacity() {
-                0 => Poll::Pending,
-                _ => connection.take_frame().map_or(Poll::Pending, |frame| Poll::Ready(Ok(frame))),
+            match (peer.capacity(), connection.take_closing()) {
+                (_, Some(reason)) => Poll::Ready(Outgoing::Close(reason)),
+                (0, None) => Poll::Pending,
+                (_, None) => connection.poll_outgoing(cx),
             }
         })
         .await;
         match next {
-            Ok(frame) => forward(&connection, &peer, &frame).await,
-            Err(reason) => break reason,
+            Outgoing::Frame(frame) => forward(&connection, &peer, &frame).await,
+            Outgoing::Close(reason) => break reason,
         }
     };
     connection

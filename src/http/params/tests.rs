@@ -1,6 +1,7 @@
 mod body;
 mod hostile;
 mod multipart;
+mod wire;
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -59,7 +59,7 @@ impl Pump {
         read_buffer: usize,
     ) -> Option<Self> {
         let limits = &context.limits;
-        let connection = Connection::new(context, "ws", dialect, Some(Arc::clone(&socket)));
+        let connection = Connection::with_socket(context, "ws", dialect, Arc::clone(&socket));
         let mut guard = FrameGuard::new(limits.max_fragments);
         guard.scan(early).ok()?;
         let wire = Wire {
