@@ -54,7 +54,9 @@ fn place_order(stock: Stock) -> Action {
             let price = price["price"].as_u64().unwrap_or_default() as u32;
             let mut stock = stock.lock();
             let left = stock.get_mut(&order.item).ok_or("we do not sell that")?;
-            *left = left.checked_sub(order.count).ok_or_else(|| format!("only {left} left"))?;
+            *left = left
+                .checked_sub(order.count)
+                .ok_or_else(|| format!("only {left} left"))?;
             Ok(Receipt {
                 total: order.count * price,
                 item: order.item,
@@ -64,7 +66,12 @@ fn place_order(stock: Stock) -> Action {
     })
     .description("Orders something")
     .input(Input::new("item").required().rules("alpha"))
-    .input(Input::new("count").integer().default_value(1).rules("between:1,20"))
+    .input(
+        Input::new("count")
+            .integer()
+            .default_value(1)
+            .rules("between:1,20"),
+    )
 }
 
 fn stock_v1(stock: Stock) -> Action {

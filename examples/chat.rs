@@ -55,12 +55,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     }
                 }),
         )
-        .chat_middleware(ChatMiddleware::new("silence").on_say_receive(|_speaker, message| async move {
-            match message.room.as_str() {
-                "library" => Verdict::refuse("no talking in the library"),
-                _ => Verdict::Keep,
-            }
-        }))
+        .chat_middleware(ChatMiddleware::new("silence").on_say_receive(
+            |_speaker, message| async move {
+                match message.room.as_str() {
+                    "library" => Verdict::refuse("no talking in the library"),
+                    _ => Verdict::Keep,
+                }
+            },
+        ))
         .build()?;
     let app = app.get_or_init(|| built).clone();
 

@@ -35,7 +35,9 @@ impl Dialect for EventStream {
     fn encode(&self, message: &Message) -> Bytes {
         match message.payload() {
             Payload::Text(json) => format!("data: {json}\n\n").into(),
-            Payload::Binary(_) => Bytes::from_static(b": binary messages do not fit an event stream\n\n"),
+            Payload::Binary(_) => {
+                Bytes::from_static(b": binary messages do not fit an event stream\n\n")
+            }
         }
     }
 
@@ -60,10 +62,16 @@ struct Session(String, Arc<Connection>, Sessions);
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.2.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        self.2
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.0);
         self.1.close(CloseReason::PeerGone);
         if let Some(reason) = self.1.take_closing() {
-            self.1.context().bus.dispatch(&self.1, Event::Closed(reason));
+            self.1
+                .context()
+                .bus
+                .dispatch(&self.1, Event::Closed(reason));
         }
     }
 }
@@ -78,17 +86,30 @@ impl Transport for Sse {
         stellar::transports::is_under(request.uri().path(), "/sse")
     }
 
-    async fn serve(&self, request: Request<RequestBody>, peer: Peer, context: &Arc<Context>) -> Response<Body> {
+    async fn serve(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Response<Body> {
         match (request.method(), request.uri().path().strip_prefix("/sse/")) {
             (&Method::GET, None) => self.open(request, peer, context).await,
             (&Method::POST, Some(_)) => self.post(request, context).await,
-            _ => body::text(StatusCode::NOT_FOUND, "GET /sse opens a stream, POST /sse/SESSION sends a message\n"),
+            _ => body::text(
+                StatusCode::NOT_FOUND,
+                "GET /sse opens a stream, POST /sse/SESSION sends a message\n",
+            ),
         }
     }
 }
 
 impl Sse {
-    async fn open(&self, request: Request<RequestBody>, peer: Peer, context: &Arc<Context>) -> Response<Body> {
+    async fn open(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Response<Body> {
         if !context.origins.permits(request.headers()) {
             return body::text(StatusCode::FORBIDDEN, "this web origin may not connect\n");
         }
@@ -108,7 +129,9 @@ impl Sse {
         let secret = uuid::Uuid::new_v4().to_string();
         let upstream = Arc::new(Mutex::new(Arc::clone(&connection)));
         self.sessions().insert(secret.clone(), upstream);
-        context.bus.dispatch(&connection, Event::Opened(Box::new(handshake)));
+        context
+            .bus
+            .dispatch(&connection, Event::Opened(Box::new(handshake)));
 
         let mut greeting = Some(Bytes::from(format!(": POST /sse/{secret}\n\n")));
         let session = Session(secret, connection, Arc::clone(&self.sessions));
@@ -126,17 +149,25 @@ impl Sse {
                     }
                     Outgoing::Close(reason) => {
                         is_over = true;
-                        session.1.context().bus.dispatch(&session.1, Event::Closed(reason));
+                        session
+                            .1
+                            .context()
+                            .bus
+                            .dispatch(&session.1, Event::Closed(reason));
                     }
                 }
             }
             // What was sent before the end.
             std::task::Poll::Ready(session.1.take_frame().map(|frame| Ok(Frame::data(frame))))
         });
-        let stream = StreamBody::new(events).map_err(|never| match never {}).boxed_unsync();
+        let stream = StreamBody::new(events)
+            .map_err(|never| match never {})
+            .boxed_unsync();
         let mut response = Response::new(stream);
         let content_type = HeaderValue::from_static("text/event-stream");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, content_type);
         response
     }
 
@@ -152,9 +183,10 @@ impl Sse {
         let connection = upstream.lock().unwrap_or_else(PoisonError::into_inner);
         connection.heard();
         match std::str::from_utf8(&message.to_bytes()) {
-            Ok(_) if connection.is_paused() => {
-                body::text(StatusCode::TOO_MANY_REQUESTS, "too much is waiting: send it again later\n")
-            }
+            Ok(_) if connection.is_paused() => body::text(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too much is waiting: send it again later\n",
+            ),
             Ok(text) => {
                 let event = Event::Received(Incoming::text(text));
                 context.bus.dispatch(&connection, event);

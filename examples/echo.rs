@@ -16,7 +16,12 @@ struct Echo;
 
 impl Handler for Echo {
     fn opened(&self, spark: &Spark, handshake: &Handshake) {
-        println!("{} came from {} over {}", spark.id(), handshake.peer.ip, handshake.dialect);
+        println!(
+            "{} came from {} over {}",
+            spark.id(),
+            handshake.peer.ip,
+            handshake.dialect
+        );
     }
 
     fn received(&self, spark: &Spark, message: Incoming<'_>) {

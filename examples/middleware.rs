@@ -18,7 +18,11 @@ use stellar::engine::{Handshake, Refusal};
 /// Runs before anything is promised to the client. A real session is looked up; here its name is the role. What
 /// comes as `sessionID`, by query or cookie, is the connection's fingerprint later.
 async fn authorize(handshake: &mut Handshake) -> Result<(), Refusal> {
-    match handshake.query().split('&').find_map(|pair| pair.strip_prefix("sessionID=")) {
+    match handshake
+        .query()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("sessionID="))
+    {
         Some("guest" | "admin") => Ok(()),
         Some(_) | None => Err(Refusal::new("a session is needed").with_authenticate("Bearer")),
     }
@@ -59,28 +63,38 @@ fn now() -> u64 {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = App::builder()
-        .authorize(|handshake| Box::pin(authorize(handshake)))
-        .connection_middleware(
-            ConnectionMiddleware::new("log")
-                .on_create(|connection| async move {
-                    println!("{} came from {:?}", connection.id(), connection.remote_ip());
-                    Verdict::Keep
+    let app =
+        App::builder()
+            .authorize(|handshake| Box::pin(authorize(handshake)))
+            .connection_middleware(
+                ConnectionMiddleware::new("log")
+                    .on_create(|connection| async move {
+                        println!("{} came from {:?}", connection.id(), connection.remote_ip());
+                        Verdict::Keep
+                    })
+                    .on_destroy(|connection| async move {
+                        println!(
+                            "{} left after {} actions",
+                            connection.id(),
+                            connection.total_actions()
+                        );
+                    }),
+            )
+            .action_middleware(stopwatch())
+            .action_middleware(only_admins())
+            .action(Action::new(
+                "whoami",
+                |context: Context, _: Value| async move {
+                    Ok(json!({ "id": context.connection().id() }))
+                },
+            ))
+            .action(
+                Action::new("restart", |_context, _: Value| async move {
+                    Ok(json!({ "restarting": true }))
                 })
-                .on_destroy(|connection| async move {
-                    println!("{} left after {} actions", connection.id(), connection.total_actions());
-                }),
-        )
-        .action_middleware(stopwatch())
-        .action_middleware(only_admins())
-        .action(Action::new("whoami", |context: Context, _: Value| async move {
-            Ok(json!({ "id": context.connection().id() }))
-        }))
-        .action(
-            Action::new("restart", |_context, _: Value| async move { Ok(json!({ "restarting": true })) })
                 .middleware("only admins"),
-        )
-        .build()?;
+            )
+            .build()?;
     println!("ws://127.0.0.1:8080/ws?sessionID=guest, or =admin");
     Server::new(app).run().await?;
     Ok(())

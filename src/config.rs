@@ -97,7 +97,7 @@ pub struct LimitsConfig {
     pub ping_interval_ms: u64,
     /// How long a TLS handshake or the headers of a request may take, and how long an idle HTTP connection is kept.
     pub header_timeout_ms: u64,
-    /// Largest HTTP request body. Over it the answer is 413.
+    /// Largest HTTP request body. Over it the answer is 413. Parsed JSON can take a hundred times its size in memory.
     pub max_body_bytes: usize,
     /// How long a request body may take. Then the answer is 408.
     pub body_timeout_ms: u64,
@@ -118,7 +118,7 @@ impl Default for LimitsConfig {
             close_timeout_ms: 3000,
             ping_interval_ms: 30_000,
             header_timeout_ms: 15_000,
-            max_body_bytes: 10 * 1024 * 1024,
+            max_body_bytes: 1024 * 1024,
             body_timeout_ms: 30_000,
             max_fields: 1000,
             max_file_bytes: 5 * 1024 * 1024,

@@ -36,3 +36,8 @@ mod server;
 pub use http::{Bound, Route, RouteMethod, ServeError};
 pub use server::{Server, asked_to_stop, max_connections};
 pub use stellar_transports as transports;
+
+/// Compiles the README's Rust.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -194,8 +194,11 @@ pub fn asked_to_stop() -> impl Future<Output = ()> {
 }
 
 fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
-    let routes = Routes::new(config.web.routes.clone())
-        .map_err(|error| ConfigError::Value(error.to_string()))?;
+    let routes = Routes::new(config.web.routes.clone()).map_err(|error| {
+        let source = std::error::Error::source(&error);
+        let detail = source.map(|source| format!(": {source}").replace('\n', " "));
+        ConfigError::Value(format!("web.routes: {error}{}", detail.unwrap_or_default()))
+    })?;
     Ok(Api {
         app,
         web: config.web.clone(),

@@ -179,7 +179,7 @@ impl Error {
             return match self {
                 Self::Custom(Value::String(text)) => text.clone(),
                 Self::Custom(Value::Object(fields)) => {
-                    match fields.get("message").or(fields.get("error")) {
+                    match fields.get("message").or_else(|| fields.get("error")) {
                         Some(Value::String(text)) => text.clone(),
                         Some(_) | None => Value::Object(fields.clone()).to_string(),
                     }

@@ -6,12 +6,19 @@
 //! another field (`same:b`, `required_with:b`) sees that field as the action will see it, whichever
 //! of the two was declared first.
 //!
-//! ```ignore
+//! ```
+//! use serde_json::json;
+//! use stellar::app::input::{Input, prepare};
+//!
 //! let inputs = [
 //!     Input::new("email").rules("required|email"),
 //!     Input::new("age").integer().rules("between:18,120"),
 //!     Input::new("page").default_value(1).integer(),
 //! ];
+//! let mut params = serde_json::Map::from_iter([("age".to_owned(), json!("17"))]);
+//! let faults = prepare(&inputs, &mut params).unwrap_err();
+//! assert_eq!(faults["email"], "The email field is required.");
+//! assert_eq!(params["page"], 1);
 //! ```
 //!
 //! **Absent** means that the params have no such key. `null` and the empty text are values: they

@@ -36,6 +36,7 @@ mod reply;
 mod verbs;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -142,6 +143,7 @@ impl App {
         let call = Call {
             connection: Connection::internal(),
             params,
+            uploads: Vec::new(),
             number: 0,
         };
         let outcome = call.run(self.clone()).await;
@@ -197,11 +199,13 @@ impl App {
         &self,
         connection: Connection,
         params: Map<String, Value>,
+        uploads: Vec<PathBuf>,
     ) -> Outcome {
         let _listed = Listed::new(self, &connection);
         let call = Call {
             connection,
             params,
+            uploads,
             number: 0,
         };
         call.run(self.clone()).await

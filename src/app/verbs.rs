@@ -1,7 +1,7 @@
 //! The verbs: what a packet asks for, and what it is answered (Stellar specification, §4–§6).
 
 use std::borrow::Cow;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Waker};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -345,6 +345,7 @@ impl App {
             connection: connection.clone(),
             // Without params there is no name either: unknown action.
             params: params.and_then(Result::ok).unwrap_or_default(),
+            uploads: Vec::new(),
             number: request.number,
         };
         let (app, connection) = (self.clone(), connection.clone());
@@ -361,7 +362,7 @@ impl App {
         });
         // The first poll is ours; whatever it waits for is asked again by the task's own first poll.
         let mut nobody = TaskContext::from_waker(Waker::noop());
-        if let Poll::Pending = running.as_mut().poll(&mut nobody) {
+        if running.as_mut().poll(&mut nobody).is_pending() {
             self.tasks().spawn(running);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A new transport earns its place by a file of a few lines here and by passing. Where transports differ for good
 //! reason, `Plug` says so by name, and `transports/README.md` tells users.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod memory;
 mod recorder;

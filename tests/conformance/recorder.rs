@@ -35,7 +35,12 @@ impl Recorder {
 
     /// Everything so far.
     pub(crate) fn told(&self) -> Vec<Told> {
-        self.0.told.lock().iter().map(|(_, told)| told.clone()).collect()
+        self.0
+            .told
+            .lock()
+            .iter()
+            .map(|(_, told)| told.clone())
+            .collect()
     }
 
     /// Waits until `is_so`.
@@ -55,7 +60,8 @@ impl Recorder {
     /// Waits until the number of connections that opened is `count`, and returns their sparks.
     pub(crate) async fn opened(&self, count: usize) -> Vec<Spark> {
         let is_opened = |told: &Told| matches!(told, Told::Opened { .. });
-        self.until(|told| told.iter().filter(|told| is_opened(told)).count() >= count).await;
+        self.until(|told| told.iter().filter(|told| is_opened(told)).count() >= count)
+            .await;
         let told = self.0.told.lock();
         let opened = told.iter().filter(|(_, told)| is_opened(told));
         opened.map(|(spark, _)| spark.clone()).collect()
@@ -63,7 +69,9 @@ impl Recorder {
 
     /// Waits for the first close.
     pub(crate) async fn closed(&self) -> CloseReason {
-        let told = self.until(|told| told.iter().any(|told| matches!(told, Told::Closed(_)))).await;
+        let told = self
+            .until(|told| told.iter().any(|told| matches!(told, Told::Closed(_))))
+            .await;
         let reason = told.into_iter().find_map(|told| match told {
             Told::Closed(reason) => Some(reason),
             _ => None,

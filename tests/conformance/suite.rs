@@ -18,7 +18,9 @@ async fn start_with<P: Plug>(limits: Limits) -> (P, Recorder) {
 }
 
 fn closes(told: &[Told]) -> usize {
-    told.iter().filter(|told| matches!(told, Told::Closed(_))).count()
+    told.iter()
+        .filter(|told| matches!(told, Told::Closed(_)))
+        .count()
 }
 
 /// Texts are JSON strings, which every dialect can carry.
@@ -86,7 +88,10 @@ pub(crate) async fn reports_a_close_by_the_peer_once<P: Plug>() {
     let client = plug.connect("").await.unwrap();
     recorder.opened(1).await;
     client.close().await;
-    assert!(matches!(recorder.closed().await, CloseReason::PeerClosed(_)));
+    assert!(matches!(
+        recorder.closed().await,
+        CloseReason::PeerClosed(_)
+    ));
     // A second peer's whole life later there is still one close of the first.
     let second = plug.connect("").await.unwrap();
     recorder.opened(2).await;
@@ -105,7 +110,11 @@ pub(crate) async fn reports_a_broken_connection_once<P: Plug>() {
 }
 
 pub(crate) async fn ends_when_the_server_says_so<P: Plug>() {
-    for reason in [CloseReason::Ended, CloseReason::GoingAway, CloseReason::Reconnect] {
+    for reason in [
+        CloseReason::Ended,
+        CloseReason::GoingAway,
+        CloseReason::Reconnect,
+    ] {
         let (plug, recorder) = start::<P>().await;
         let mut client = plug.connect("").await.unwrap();
         let spark = recorder.opened(1).await.remove(0);
@@ -163,7 +172,10 @@ pub(crate) async fn leaves_data_where_it_is_while_paused<P: Plug>() {
             assert_eq!(other.receive().await, Got::Text("\"beat\"".into()));
         }
         let told = recorder.told();
-        assert!(!told.contains(&Told::Text("\"echo 0\"".into())), "nothing is read while paused");
+        assert!(
+            !told.contains(&Told::Text("\"echo 0\"".into())),
+            "nothing is read while paused"
+        );
         spark.resume();
     };
     let (mut client, ()) = tokio::join!(send, watch);
@@ -210,7 +222,9 @@ pub(crate) async fn closes_on_a_message_over_the_limit<P: Plug>() {
     let (plug, recorder) = start_with::<P>(limits).await;
     let mut client = plug.connect("").await.unwrap();
     let fits = "x".repeat(990);
-    client.send_text(&json(&format!("echo {}", &fits[5..]))).await;
+    client
+        .send_text(&json(&format!("echo {}", &fits[5..])))
+        .await;
     assert_eq!(client.receive().await, Got::Text(json(&fits[5..])));
     client.send_text(&json(&"x".repeat(1000))).await;
     assert_eq!(client.receive().await, Got::Closed);
@@ -257,7 +271,10 @@ pub(crate) async fn encodes_a_broadcast_once<P: Plug>() {
     assert_eq!(made, 20);
     for client in &mut clients {
         for number in 0..20 {
-            assert_eq!(client.receive().await, Got::Text(format!("[{number},{}]", number + 1)));
+            assert_eq!(
+                client.receive().await,
+                Got::Text(format!("[{number},{}]", number + 1))
+            );
         }
     }
 }

@@ -70,4 +70,3 @@ impl Client for WebSocketStream<TcpStream> {
         while let Some(Ok(_)) = self.next().await {}
     }
 }
-

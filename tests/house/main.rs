@@ -1,4 +1,5 @@
 //! Rules about this repository, as ordinary tests.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,10 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !matches!(path.file_name().and_then(|name| name.to_str()), Some("node_modules" | "target")) {
+            if !matches!(
+                path.file_name().and_then(|name| name.to_str()),
+                Some("node_modules" | "target")
+            ) {
                 found.extend(files(&path, ending));
             }
         } else if path.to_string_lossy().ends_with(ending) {
@@ -38,10 +42,28 @@ fn bus_rooms_and_actions_name_no_transport() {
     let src = root().join("src");
     let mut rooms = files(&src.join("engine"), ".rs");
     rooms.extend(files(&src.join("app/action"), ".rs"));
-    for file in ["chat.rs", "verbs.rs", "lane.rs", "packet.rs", "reply.rs", "middleware.rs", "handler.rs"] {
+    for file in [
+        "chat.rs",
+        "verbs.rs",
+        "lane.rs",
+        "packet.rs",
+        "reply.rs",
+        "middleware.rs",
+        "handler.rs",
+    ] {
         rooms.push(src.join("app").join(file));
     }
-    let words = ["websocket", "polling", "socketio", "socket.io", "tungstenite", "engineio", "engine.io", "\"ws\"", "::ws::"];
+    let words = [
+        "websocket",
+        "polling",
+        "socketio",
+        "socket.io",
+        "tungstenite",
+        "engineio",
+        "engine.io",
+        "\"ws\"",
+        "::ws::",
+    ];
     for path in rooms {
         let code = code(&path).to_lowercase();
         for word in words {
@@ -54,14 +76,20 @@ fn bus_rooms_and_actions_name_no_transport() {
 fn rooms_and_hub_know_no_http() {
     for file in ["hub.rs", "room.rs", "spark.rs"] {
         let code = code(&root().join("src/engine").join(file));
-        assert!(!code.contains("http::") && !code.contains("hyper"), "{file} knows HTTP");
+        assert!(
+            !code.contains("http::") && !code.contains("hyper"),
+            "{file} knows HTTP"
+        );
     }
 }
 
 #[test]
 fn transports_know_nothing_above_them() {
     let manifest = fs::read_to_string(root().join("transports/Cargo.toml")).unwrap();
-    assert!(!manifest.contains("stellar = "), "the crate must not depend on the engine");
+    assert!(
+        !manifest.contains("stellar = "),
+        "the crate must not depend on the engine"
+    );
     for path in files(&root().join("transports/src"), ".rs") {
         let code = code(&path);
         for word in ["roomAdd", "detailsView", "struct Room", "struct Action"] {
@@ -78,7 +106,11 @@ fn files_stay_readable() {
     all.extend(files(&root().join("client-js/src"), ".js"));
     for path in all {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 800, "{} has {lines} lines: split it by concern", path.display());
+        assert!(
+            lines <= 800,
+            "{} has {lines} lines: split it by concern",
+            path.display()
+        );
     }
 }
 
@@ -86,10 +118,18 @@ fn files_stay_readable() {
 fn every_transport_has_its_row_and_its_suite() {
     let readme = fs::read_to_string(root().join("transports/README.md")).unwrap();
     for entry in stellar::transports::REGISTRY {
-        assert!(readme.contains(&format!("| `{}` |", entry.name)), "{} has no row", entry.name);
+        assert!(
+            readme.contains(&format!("| `{}` |", entry.name)),
+            "{} has no row",
+            entry.name
+        );
         if entry.build.is_some() {
             let suite = root().join(format!("tests/conformance/{}.rs", entry.name));
-            assert!(suite.is_file(), "{} is not held to the conformance suite", entry.name);
+            assert!(
+                suite.is_file(),
+                "{} is not held to the conformance suite",
+                entry.name
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an action and its middleware can see and change while it runs.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::super::connection::Connection;
 use super::super::{App, Error};
-use super::ActionError;
+use super::{ActionError, Call};
 
 /// One call of an action. Cloning shares it.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ struct Inner {
     app: App,
     connection: Connection,
     action: String,
+    uploads: Vec<PathBuf>,
     number: u64,
     state: Mutex<State>,
 }
@@ -36,17 +38,18 @@ pub(super) struct State {
 }
 
 impl Context {
-    pub(super) fn new(
-        app: App,
-        connection: Connection,
-        action: String,
-        number: u64,
-        params: Map<String, Value>,
-    ) -> Self {
+    pub(super) fn new(app: App, call: Call, action: String) -> Self {
+        let Call {
+            connection,
+            params,
+            uploads,
+            number,
+        } = call;
         Self(Arc::new(Inner {
             app,
             connection,
             action,
+            uploads,
             number,
             state: Mutex::new(State {
                 params,
@@ -78,6 +81,12 @@ impl Context {
     /// The params as they are now.
     pub fn params(&self) -> Map<String, Value> {
         self.0.state.lock().params.clone()
+    }
+
+    /// Whether `path` is a file that came with this HTTP request. It is deleted once the action is done. A param that
+    /// only looks like an uploaded file may name any path: ask before you open it.
+    pub fn is_upload(&self, path: impl AsRef<Path>) -> bool {
+        self.0.uploads.iter().any(|upload| upload == path.as_ref())
     }
 
     /// Sets a param; for middleware that runs before the action.

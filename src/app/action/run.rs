@@ -1,6 +1,7 @@
 //! One call of an action, from the request to its outcome (Stellar specification, §8.2).
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -18,6 +19,8 @@ use super::{Action, Context};
 pub(crate) struct Call {
     pub(crate) connection: Connection,
     pub(crate) params: Map<String, Value>,
+    /// Files that came with the request.
+    pub(crate) uploads: Vec<PathBuf>,
     /// The number of the packet, or 0.
     pub(crate) number: u64,
 }
@@ -59,8 +62,7 @@ impl Call {
                 ..Outcome::default()
             },
             Ok(action) => {
-                let context =
-                    Context::new(app.clone(), self.connection, name, self.number, self.params);
+                let context = Context::new(app.clone(), self, name);
                 run_in(&app, &action, &context).await;
                 let state = std::mem::take(&mut *context.state());
                 Outcome {
