@@ -347,6 +347,7 @@ impl Chat {
             RoomError::AlreadyIn => Error::AlreadyInRoom { id, room },
             RoomError::NotIn => Error::NotInRoom { id, room },
             RoomError::Missing => Error::RoomMissing(room),
+            RoomError::Reserved => Error::text(error.to_string()),
             RoomError::Closed => Error::text(format!("Connection ({id}) is closed")),
         }
     }

@@ -219,6 +219,9 @@ impl Error {
     }
 }
 
+/// Longest piece of a peer's own text that an error gives back, in bytes.
+const MAX_ECHO: usize = 256;
+
 /// Fills a template in one pass, so that a value which looks like a placeholder stays what it is.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() + 32);
@@ -229,7 +232,14 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
         let value = values.iter().find(|(name, _)| rest.starts_with(name));
         match value {
             Some((name, value)) => {
-                filled.push_str(value);
+                let mut end = value.len().min(MAX_ECHO);
+                while !value.is_char_boundary(end) {
+                    end -= 1;
+                }
+                filled.push_str(&value[..end]);
+                if end < value.len() {
+                    filled.push('…');
+                }
                 rest = &rest[name.len()..];
             }
             None => {
@@ -272,6 +282,17 @@ mod tests {
         assert_eq!(
             in_room.message(&format),
             "Connection ({room}) already in room (r)"
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_not_given_back_whole() {
+        let error = Error::VerbRefused("é".repeat(1_000_000));
+        let text = error.message(&ErrorFormat::default());
+        assert!(
+            text.len() < 400 && text.ends_with("…)"),
+            "{} bytes",
+            text.len()
         );
     }
 

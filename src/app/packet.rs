@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 /// How deep arrays and objects may nest. What passes here is handed to other clients, whose parsers may recurse.
 const MAX_DEPTH: usize = 128;
 
+/// How many keys besides its own a packet may have.
+const MAX_OTHER_KEYS: usize = 64;
+
 /// A request. Keys that appear twice count once, the last time, as in `JSON.parse`.
 #[derive(Debug, Default)]
 pub(crate) struct Packet<'a> {
@@ -51,7 +54,10 @@ impl<'a> Packet<'a> {
         } else {
             serde_json::from_str::<&RawValue>(text).map(|_| Received::NotAnObject)
         }
-        .map_err(|error| format!("it is not JSON ({error})"))
+        .map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => error.to_string(),
+            _ => format!("it is not JSON ({error})"),
+        })
     }
 }
 
@@ -76,6 +82,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
                         "params" => packet.params = Some(value),
                         "file" => packet.file = Some(value),
                         "messageId" => packet.message_id = Some(value),
+                        _ if packet.others.len() == MAX_OTHER_KEYS => {
+                            return Err(serde::de::Error::custom("it has too many keys"));
+                        }
                         _ => packet.others.push(value),
                     }
                 }
@@ -251,6 +260,14 @@ mod tests {
             Packet::parse(&quoted).is_ok(),
             "brackets in strings do not count"
         );
+    }
+
+    #[test]
+    fn keys_are_counted() {
+        let with = |count: usize| format!("{{{}\"event\":\"say\"}}", "\"k\":1,".repeat(count));
+        assert!(Packet::parse(&with(MAX_OTHER_KEYS)).is_ok());
+        let error = Packet::parse(&with(MAX_OTHER_KEYS + 1)).unwrap_err();
+        assert!(error.starts_with("it has too many keys"), "{error}");
     }
 
     #[test]

@@ -340,11 +340,23 @@ impl App {
 
     /// Starts an action. It runs right here as far as it gets without waiting; a task is made only for the rest.
     fn start_action(&self, connection: &Connection, params: Option<&RawValue>, request: Request) {
-        let params = params.map(|params| serde_json::from_str::<Map<String, Value>>(params.get()));
+        // Without params there is no name either: unknown action.
+        let params = match params.filter(|params| params.get().starts_with('{')) {
+            None => Map::new(),
+            Some(params) => match serde_json::from_str(params.get()) {
+                Ok(params) => params,
+                Err(error) => {
+                    let error =
+                        Error::InvalidPacket(format!("the params cannot be read ({error})"));
+                    let error = error.to_value(&self.options().errors);
+                    connection.send(&request.object(Map::from_iter([("error".to_owned(), error)])));
+                    return;
+                }
+            },
+        };
         let call = Call {
             connection: connection.clone(),
-            // Without params there is no name either: unknown action.
-            params: params.and_then(Result::ok).unwrap_or_default(),
+            params,
             uploads: Vec::new(),
             number: request.number,
         };

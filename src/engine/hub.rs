@@ -9,7 +9,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::room::{Room, Shared};
-use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn};
+use super::spark::is_reserved;
+use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn, WriteError};
 
 /// Connections by id, and rooms by name.
 #[derive(Debug, Default)]
@@ -48,12 +49,20 @@ impl Hub {
     }
 
     /// Sends one message to every connection, encoded once per dialect.
-    pub fn broadcast(&self, message: &Message) {
+    ///
+    /// # Errors
+    ///
+    /// When the text is reserved for the protocol.
+    pub fn broadcast(&self, message: &Message) -> Result<(), WriteError> {
+        if is_reserved(message) {
+            return Err(WriteError::Reserved);
+        }
         let _turn = Turn::begin();
         let mut broadcast = super::Broadcast::new(message);
         for spark in self.sparks() {
             let _closed = broadcast.send_to(spark.connection());
         }
+        Ok(())
     }
 
     /// Creates a room. False if it exists.
@@ -149,7 +158,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// When there is no such room.
+    /// When there is no such room, or the text is reserved for the protocol.
     pub fn publish(
         &self,
         room: &str,
@@ -157,15 +166,14 @@ impl Hub {
     ) -> Result<(), RoomError> {
         let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
-        room.publish(message);
-        Ok(())
+        room.publish(message)
     }
 
     /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything.
     ///
     /// # Errors
     ///
-    /// When there is no such room.
+    /// When there is no such room, or the text is reserved for the protocol.
     pub fn publish_each(
         &self,
         room: &str,
@@ -173,8 +181,7 @@ impl Hub {
     ) -> Result<(), RoomError> {
         let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
-        room.publish_each(message);
-        Ok(())
+        room.publish_each(message)
     }
 
     fn find(&self, room: &str) -> Option<(Arc<str>, Shared)> {

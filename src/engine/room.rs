@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use super::spark::is_reserved;
 use super::{Broadcast, ConnectionId, Message, Spark};
 
 /// Why a room operation failed.
@@ -24,6 +25,9 @@ pub enum RoomError {
     /// The connection is over.
     #[error("the connection is closed")]
     Closed,
+    /// A text that clients would take for one of the protocol's own control strings. Nobody was sent it.
+    #[error("strings that begin with \"primus::\" belong to the protocol")]
+    Reserved,
 }
 
 /// A message's place in the history of its room. Within an epoch numbers have no gaps; a room that was created anew
@@ -114,36 +118,51 @@ impl Room {
 
     /// Numbers a message and puts it into every member's outbox. All of this under the room's lock, so every member
     /// sees the room's messages in the order of their numbers.
-    pub(super) fn publish(&self, message: impl FnOnce(Stamp<'_>) -> Message) {
+    pub(super) fn publish(
+        &self,
+        message: impl FnOnce(Stamp<'_>) -> Message,
+    ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
-        let message = message(state.next_stamp(&self.epoch));
+        let message = message(state.stamp(&self.epoch));
+        if is_reserved(&message) {
+            return Err(RoomError::Reserved);
+        }
+        state.seq += 1;
         let mut broadcast = Broadcast::new(&message);
         for member in &state.members {
             // A member whose connection is over is about to leave.
             let _closed = broadcast.send_to(member.spark.connection());
         }
+        Ok(())
     }
 
     /// As [`publish`](Self::publish), but each member gets what `message` says for it; `None` is nothing.
     pub(super) fn publish_each(
         &self,
         mut message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
-    ) {
+    ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
-        let stamp = state.next_stamp(&self.epoch);
+        let stamp = state.stamp(&self.epoch);
+        let mut result = Ok(());
         for member in &state.members {
-            if let Some(message) = message(stamp, &member.spark) {
-                let _closed = member.spark.connection().send(&message);
+            match message(stamp, &member.spark) {
+                Some(message) if is_reserved(&message) => result = Err(RoomError::Reserved),
+                Some(message) => {
+                    let _closed = member.spark.connection().send(&message);
+                }
+                None => {}
             }
         }
+        state.seq += 1;
+        result
     }
 }
 
 impl State {
-    fn next_stamp<'a>(&mut self, epoch: &'a str) -> Stamp<'a> {
-        self.seq += 1;
+    /// The place of the next message.
+    const fn stamp<'a>(&self, epoch: &'a str) -> Stamp<'a> {
         Stamp {
-            seq: self.seq,
+            seq: self.seq + 1,
             epoch,
         }
     }

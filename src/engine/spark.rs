@@ -83,9 +83,7 @@ impl Spark {
     ///
     /// When the connection is over, or the text is reserved for the protocol.
     pub fn send(&self, message: &Message) -> Result<(), WriteError> {
-        if let Payload::Text(text) = message.payload()
-            && primus::is_reserved(text)
-        {
+        if is_reserved(message) {
             return Err(WriteError::Reserved);
         }
         Ok(self.0.send(message)?)
@@ -147,6 +145,12 @@ impl Spark {
     pub(super) const fn connection(&self) -> &Arc<Connection> {
         &self.0
     }
+}
+
+/// Whether clients would obey a message instead of reading it. JSON has no way to escape that, so it is not sent:
+/// what one client says must not close another.
+pub(super) fn is_reserved(message: &Message) -> bool {
+    matches!(message.payload(), Payload::Text(text) if primus::is_reserved(text))
 }
 
 impl PartialEq for Spark {

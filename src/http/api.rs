@@ -129,7 +129,10 @@ impl Api {
         let (app, connection) = (self.app.clone(), requester.connection.clone());
         // In a task of its own: an action is not torn apart because its caller hangs up.
         let call = self.app.tasks().spawn(async move {
-            let paths = uploads.iter().map(|upload| upload.path().to_owned()).collect();
+            let paths = uploads
+                .iter()
+                .map(|upload| upload.path().to_owned())
+                .collect();
             let outcome = app.call_web(connection, params, paths).await;
             drop(uploads);
             outcome

@@ -364,7 +364,7 @@ impl Connection {
     pub(crate) fn flush_turn(self: &Arc<Self>) {
         let mut outbox = self.outbox.lock();
         outbox.in_turn = false;
-        if !self.write_out(&mut outbox) {
+        if outbox.stalled_since.is_none() && !self.write_out(&mut outbox) {
             self.wake(outbox, ());
         }
     }
@@ -432,7 +432,9 @@ impl Connection {
 
     /// Arranges for what is in the outbox to be written: at the end of this thread's turn, or by the task.
     fn schedule(self: &Arc<Self>, mut outbox: parking_lot::MutexGuard<'_, Outbox>) {
-        if outbox.bytes() > FLUSH_EARLY && outbox.stalled_since.is_none() {
+        if outbox.stalled_since.is_some() {
+            // The task waits for the socket already, and goes on by itself.
+        } else if outbox.bytes() > FLUSH_EARLY {
             if !self.write_out(&mut outbox) {
                 self.wake(outbox, ());
             }

@@ -48,7 +48,7 @@ impl Socket {
         }
     }
 
-    /// Whether [`try_write_vectored`](Self::try_write_vectored) is of use.
+    /// Whether any thread may write without waiting, or only the connection's own task may.
     pub const fn writes_from_anywhere(&self) -> bool {
         matches!(self.stream, Stream::Plain(_))
     }

@@ -159,4 +159,18 @@ async fn a_text_that_clients_would_obey_is_not_sent() {
         Err(crate::engine::WriteError::Reserved)
     );
     spark.send(&Message::text("\"primus\"")).unwrap();
+    fixture.hub.create("room");
+    fixture.hub.join(&spark, "room").unwrap();
+    assert_eq!(
+        fixture.hub.publish("room", |_| reserved.clone()),
+        Err(RoomError::Reserved)
+    );
+    fixture
+        .hub
+        .publish("room", |stamp| {
+            assert_eq!(stamp.seq, 1, "what was not sent has no number");
+            numbered(stamp)
+        })
+        .unwrap();
+    assert!(fixture.hub.broadcast(&reserved).is_err());
 }
