@@ -1,0 +1,119 @@
+'use strict';
+
+// The real server as a child process, with its demo actions and rooms.
+
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { setTimeout: delay } = require('node:timers/promises');
+const { until } = require('./wait');
+
+const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/debug/stellar');
+const LIMIT = 10000;
+
+class Server {
+  // `config` is the text of a configuration file.
+  constructor(config = '') {
+    this.config = config;
+    this.address = '127.0.0.1:0';
+  }
+
+  // Resolves when the server listens: first on a port that the system chooses, then on that port again.
+  async start() {
+    if (!fs.existsSync(BIN)) throw new Error(`no server at ${BIN}: run "cargo build", or set STELLAR_BIN`);
+    const deadline = Date.now() + LIMIT;
+    for (;;) {
+      try {
+        await this.launch();
+        return this;
+      } catch (error) {
+        // Between a stop and the next start, an outgoing connection of another program may be given the port.
+        if (!/another program has this port/.test(error.message) || Date.now() > deadline) throw error;
+        await delay(50);
+      }
+    }
+  }
+
+  async launch() {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'stellar-clients-'));
+    const file = path.join(folder, 'stellar.toml');
+    fs.writeFileSync(file, this.config);
+    const child = spawn(BIN, ['serve', '--demo', '--listen', this.address, '--transport', 'ws', '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const leave = () => child.kill('SIGKILL');
+    let output = '';
+    let timer;
+    this.child = child;
+    this.exited = once(child, 'exit').finally(() => {
+      process.off('exit', leave);
+      fs.rmSync(folder, { recursive: true, force: true });
+    });
+    process.once('exit', leave);
+    try {
+      await new Promise((resolve, reject) => {
+        timer = setTimeout(() => reject(new Error(`not ready after ${LIMIT} ms: ${output}`)), LIMIT);
+        child.once('close', (code) => reject(new Error(`exited with ${code} at the start: ${output}`)));
+        child.once('error', reject);
+        child.stderr.on('data', (text) => { output += text; });
+        child.stdout.on('data', (text) => {
+          output += text;
+          const ready = /http:\/\/(127\.0\.0\.1:\d+)/.exec(output);
+          if (!ready) return;
+          [, this.address] = ready;
+          resolve();
+        });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get url() {
+    return `http://${this.address}`;
+  }
+
+  get wsUrl() {
+    return `ws://${this.address}`;
+  }
+
+  // Gives the exit code, or the signal that ended the server.
+  async stop(signal = 'SIGTERM') {
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), LIMIT);
+    this.child.kill(signal);
+    const [code, endedBy] = await this.exited;
+    clearTimeout(timer);
+    return code ?? endedBy;
+  }
+
+  // For the end of a test: quick, and also right for a server that is gone already.
+  async kill() {
+    if (this.child && this.child.exitCode === null && this.child.signalCode === null) await this.stop('SIGKILL');
+  }
+
+  // One value of `/metrics`, 0 where nothing was counted yet.
+  async metric(name, labels = '') {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}${labels} `));
+    return line ? Number(line.slice(line.lastIndexOf(' '))) : 0;
+  }
+
+  connections() {
+    return this.metric('stellar_connections', '{transport="ws"}');
+  }
+
+  untilConnections(count) {
+    return until(async () => await this.connections() === count, `${count} connections on the server`);
+  }
+}
+
+// A server for one test, or with `after` of node:test for one file.
+async function serve(scope, config) {
+  const server = new Server(config);
+  scope.after(() => server.kill());
+  return server.start();
+}
+
+module.exports = { Server, serve };
