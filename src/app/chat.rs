@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -75,7 +76,10 @@ impl RoomEvents {
             format!("event.{}.{}", event.room, event.event),
         ] {
             for listener in self.0.get(&name).into_iter().flatten() {
-                listener(event);
+                // On the reading task: a listener that panics must not take the connection with it.
+                if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+                    tracing::error!(event = event.event, "a room event's listener panicked");
+                }
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Where the engine hands over to the app.
 
 use futures_util::future::BoxFuture;
+use http::StatusCode;
 
+use super::action::guarded;
 use super::connection::Connection;
 use super::middleware::{Stopped, call, go_on};
 use super::options::Welcome;
@@ -11,7 +13,14 @@ use crate::engine::{CloseReason, Handler, Handshake, Incoming, IncomingPayload, 
 impl Handler for App {
     fn authorize<'a>(&'a self, handshake: &'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> {
         match &self.0.authorize {
-            Some(authorize) => authorize(handshake),
+            Some(authorize) => Box::pin(async move {
+                let failed = |_| {
+                    Refusal::new("internal error").with_status(StatusCode::INTERNAL_SERVER_ERROR)
+                };
+                guarded(async { authorize(handshake).await })
+                    .await
+                    .unwrap_or_else(|error| Err(failed(error)))
+            }),
             None => Box::pin(async { Ok(()) }),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use stellar_transports::AckId;
 
-use super::action::Call;
+use super::action::{Call, guarded};
 use super::connection::Connection;
 use super::error::Error;
 use super::lane::Waiting;
@@ -132,11 +132,16 @@ impl App {
 
     async fn answer_waiting(&self, connection: &Connection, waiting: Waiting) {
         // It was parsed when it was numbered, so it parses now.
-        if let Ok(received) = Packet::parse(&waiting.text)
-            && !connection.is_destroyed()
-        {
-            self.answer(connection, received, waiting.number, waiting.ack)
-                .await;
+        let Ok(received) = Packet::parse(&waiting.text) else {
+            return;
+        };
+        if connection.is_destroyed() {
+            return;
+        }
+        let answer = self.answer(connection, received, waiting.number, waiting.ack);
+        // Hooks are guarded where they are called; this keeps a mistake of ours from leaving the lane busy for ever.
+        if let (Err(_), Some(spark)) = (guarded(answer).await, connection.spark()) {
+            spark.end(CloseReason::Internal);
         }
     }
 

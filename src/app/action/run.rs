@@ -145,12 +145,14 @@ async fn before(chain: &[&ActionMiddleware], context: &Context) -> Result<(), St
 }
 
 async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(), Error> {
-    let params = {
+    // Defaults, formats and checks may be the application's functions too.
+    let prepared = guarded(async {
         let mut state = context.state();
-        input::prepare(&action.inputs, &mut state.params)
-            .map_err(|fields| Error::Custom(Value::Object(fields)))?;
-        state.params.clone()
-    };
+        input::prepare(&action.inputs, &mut state.params).map(|()| state.params.clone())
+    });
+    let params = prepared
+        .await?
+        .map_err(|fields| Error::Custom(Value::Object(fields)))?;
     // Calling the function is inside the guard too: it may panic before its first await.
     let run = guarded(async { (action.run)(context.clone(), params).await });
     let value = tokio::time::timeout(app.options().action_timeout, run)
