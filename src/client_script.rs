@@ -135,6 +135,8 @@ impl Script {
 #[derive(Debug)]
 pub struct Scripts {
     path: String,
+    /// Below this path segment the scripts are found as well, as if they were public files.
+    files: String,
     /// By the value of `?transport=`, its own list first.
     by_transport: Vec<(String, [Script; 3])>,
 }
@@ -161,6 +163,7 @@ impl Scripts {
         }
         Self {
             path: config.client.name.clone(),
+            files: format!("{}/", config.web.url_path_for_files),
             by_transport,
         }
     }
@@ -174,7 +177,9 @@ impl Scripts {
         if self.path.is_empty() {
             return None;
         }
-        let format = match path.strip_prefix('/')?.strip_prefix(&self.path)? {
+        let path = path.strip_prefix('/')?;
+        let path = path.strip_prefix(&self.files).unwrap_or(path);
+        let format = match path.strip_prefix(&self.path)? {
             "" | ".min.js" => 1,
             ".js" => 0,
             ".mjs" => 2,
@@ -247,6 +252,7 @@ mod tests {
             "/stellar-client.js",
             "/stellar-client.min.js",
             "/stellar-client.mjs",
+            "/public/stellar-client.js",
         ] {
             assert!(matches!(scripts.find(path, None), Some(Ok(_))), "{path}");
         }

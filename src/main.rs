@@ -31,10 +31,17 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let result = match cli.command {
-        cli::Command::Serve(arguments) => serve(arguments),
-        cli::Command::Client(arguments) => client(arguments),
+    let result = match cli::Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            cli::Command::Serve(arguments) => serve(arguments),
+            cli::Command::Client(arguments) => client(arguments),
+        },
+        Err(error) if !error.use_stderr() => {
+            // Help and version are what was asked for.
+            let _unread = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => Err(Failure::Usage(one_line(&error))),
     };
     let (text, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -43,6 +50,27 @@ fn main() -> ExitCode {
     };
     eprintln!("stellar: {text}");
     ExitCode::from(code)
+}
+
+/// What is wrong with the arguments, in one line.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: `stellar serve` runs a server, `stellar help` lists what there is".into();
+    }
+    let text = error.to_string();
+    let (text, _) = text.split_once("Usage:").unwrap_or((&text, ""));
+    let mut line = text
+        .lines()
+        .map(|line| {
+            line.trim()
+                .trim_start_matches("error: ")
+                .trim_start_matches("tip: ")
+        })
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    line.push_str("; `stellar help` lists what there is");
+    line
 }
 
 impl From<ConfigError> for Failure {

@@ -47,7 +47,12 @@ pub enum Error {
         room: String,
     },
     /// 016 in the words of `roomView`.
-    NotMember(String),
+    NotMember {
+        /// The connection.
+        id: String,
+        /// The room.
+        room: String,
+    },
     /// 017: the connection is in the room already.
     AlreadyInRoom {
         /// The connection.
@@ -131,7 +136,7 @@ impl Error {
             Self::VerbMissing(_) => "013",
             Self::VerbRefused(_) => "014",
             Self::RoomAndMessageRequired => "015",
-            Self::NotInRoom { .. } | Self::NotMember(_) => "016",
+            Self::NotInRoom { .. } | Self::NotMember { .. } => "016",
             Self::AlreadyInRoom { .. } => "017",
             Self::RoomDeleted(_) => "018",
             Self::RoomMissing(_) => "019",
@@ -163,13 +168,14 @@ impl Error {
                 vec![("{detail}", detail)]
             }
             Self::VerbMissing(verb) | Self::VerbRefused(verb) => vec![("{verb}", verb)],
-            Self::NotInRoom { id, room } | Self::AlreadyInRoom { id, room } => {
+            Self::NotInRoom { id, room }
+            | Self::NotMember { id, room }
+            | Self::AlreadyInRoom { id, room } => {
                 vec![("{id}", id), ("{room}", room)]
             }
-            Self::NotMember(room)
-            | Self::RoomDeleted(room)
-            | Self::RoomMissing(room)
-            | Self::RoomExists(room) => vec![("{room}", room)],
+            Self::RoomDeleted(room) | Self::RoomMissing(room) | Self::RoomExists(room) => {
+                vec![("{room}", room)]
+            }
         }
     }
 
@@ -189,7 +195,7 @@ impl Error {
             };
         };
         let template = match (self, format.texts.get(code)) {
-            (Self::NotMember(_), None) => "not member of room {room}",
+            (Self::NotMember { .. }, None) => "not member of room {room}",
             (_, Some(text)) => text,
             (_, None) => TEXTS
                 .iter()
@@ -272,7 +278,11 @@ mod tests {
             json!({"code": "019", "message": "Room (x) does not exists"})
         );
         assert_eq!(
-            Error::NotMember("x".into()).message(&format),
+            Error::NotMember {
+                id: "i".into(),
+                room: "x".into()
+            }
+            .message(&format),
             "not member of room x"
         );
         let in_room = Error::AlreadyInRoom {

@@ -40,6 +40,7 @@ use serde_json::{Map, Value};
 use self::format::Format;
 pub use self::parse::{RuleError, RuleProblem};
 use self::rules::{Rule, Subject};
+use super::{Error, ErrorFormat};
 
 type DefaultFn = dyn Fn() -> Value + Send + Sync;
 type CheckFn = dyn Fn(&Value, &Map<String, Value>) -> Result<(), Option<String>> + Send + Sync;
@@ -236,7 +237,7 @@ impl Input {
     }
 
     /// First pass: default and format.
-    fn convert(&self, params: &mut Map<String, Value>) -> Result<(), Value> {
+    fn convert(&self, params: &mut Map<String, Value>) -> Result<(), Error> {
         if let Some(default) = &self.default
             && !params.contains_key(&self.name)
         {
@@ -303,10 +304,19 @@ pub fn prepare(
     inputs: &[Input],
     params: &mut Map<String, Value>,
 ) -> Result<(), Map<String, Value>> {
+    prepare_in(inputs, params, &ErrorFormat::default())
+}
+
+/// As [`prepare`], with 003 in the words of `format`.
+pub(super) fn prepare_in(
+    inputs: &[Input],
+    params: &mut Map<String, Value>,
+    format: &ErrorFormat,
+) -> Result<(), Map<String, Value>> {
     let mut errors = Map::new();
     for input in inputs {
         if let Err(error) = input.convert(params) {
-            errors.insert(input.name.clone(), error);
+            errors.insert(input.name.clone(), error.to_value(format));
         }
     }
     for input in inputs {

@@ -223,7 +223,10 @@ impl App {
                     Some(room) if connection.spark().is_some_and(|spark| spark.is_in(&room)) => {
                         self.chat().status(&room)
                     }
-                    Some(room) => Err(Error::NotMember(room.into_owned())),
+                    Some(room) => Err(Error::NotMember {
+                        id: connection.id().to_owned(),
+                        room: room.into_owned(),
+                    }),
                     None => Err(Error::RoomRequired),
                 };
                 connection.send(&match status {

@@ -30,7 +30,8 @@ impl Bus for Engine {
                     None => self.hub.leave_all(&spark),
                     Some(farewell) => {
                         let hub = Arc::clone(&self.hub);
-                        tokio::spawn(async move {
+                        // Tracked, so that a drain waits for it.
+                        connection.context().tasks.spawn(async move {
                             if tokio::time::timeout(FAREWELL_TIMEOUT, farewell)
                                 .await
                                 .is_err()

@@ -86,7 +86,8 @@ impl Call {
         running: u32,
     ) -> Result<Arc<Action>, Error> {
         let kind = self.connection.kind();
-        if !app.is_running() {
+        // What is running may finish, with whatever it calls.
+        if kind != ConnectionType::Internal && !app.is_running() {
             return Err(Error::ShuttingDown);
         }
         if kind != ConnectionType::Internal && running > app.options().simultaneous_actions {
@@ -148,7 +149,8 @@ async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(),
     // Defaults, formats and checks may be the application's functions too.
     let prepared = guarded(async {
         let mut state = context.state();
-        input::prepare(&action.inputs, &mut state.params).map(|()| state.params.clone())
+        input::prepare_in(&action.inputs, &mut state.params, &app.options().errors)
+            .map(|()| state.params.clone())
     });
     let params = prepared
         .await?

@@ -1,11 +1,9 @@
 //! Formats: converting a param to the type that its action wants.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Function, text};
-
-/// Code of the error that a value of the wrong type causes.
-const INVALID_TYPE: &str = "003";
+use crate::app::Error;
 
 /// 2⁶³, the first number above every `i64`; exact as a float, which `i64::MAX` is not.
 const ABOVE_I64: f64 = 9_223_372_036_854_775_808.0;
@@ -25,8 +23,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Converts the param `name` in place, unless it is falsy; fails with its entry in the error map.
-    pub(super) fn apply(&self, name: &str, value: &mut Value) -> Result<(), Value> {
+    /// Converts the param `name` in place, unless it is falsy.
+    pub(super) fn apply(&self, name: &str, value: &mut Value) -> Result<(), Error> {
         if !is_truthy(value) {
             return Ok(());
         }
@@ -38,15 +36,13 @@ impl Format {
                 "string",
             ),
             Self::With(function) => {
-                *value = (function.0)(value)?;
+                *value = (function.0)(value).map_err(Error::text)?;
                 return Ok(());
             }
         };
-        *value = converted.ok_or_else(|| {
-            json!({
-                "code": INVALID_TYPE,
-                "message": format!("Param '{name}' has an invalid type, expected {expected}"),
-            })
+        *value = converted.ok_or_else(|| Error::InvalidType {
+            param: name.to_owned(),
+            expected: expected.to_owned(),
         })?;
         Ok(())
     }

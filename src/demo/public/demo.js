@@ -427,7 +427,8 @@
       var isImage = !error && response.encoding === 'base64' && /^image\/(png|jpeg|gif|webp)$/.test(response.mime);
       empty(view);
       view.setAttribute('data-file', path);
-      byId('file-info').textContent = error ? path + ': ' + error.message : response.mime + ', ' + response.length + ' bytes';
+      byId('file-info').textContent = error ? path + ': ' + error.message
+        : response.mime + ', ' + response.length + ' bytes';
       if (error) return;
       if (isImage) {
         view.appendChild(element('img', { alt: path, src: 'data:' + response.mime + ';base64,' + response.content }));
@@ -460,7 +461,9 @@
     api: JSON.stringify
   };
 
-  ['connected', 'disconnected', 'reconnecting', 'reconnect', 'welcome', 'say', 'alert', 'api', 'error'].forEach(function (name) {
+  [
+    'connected', 'disconnected', 'reconnecting', 'reconnect', 'welcome', 'say', 'alert', 'api', 'error'
+  ].forEach(function (name) {
     client.on(name, function (argument) {
       var list = byId('log');
       var item = element('li', { 'data-event': name });

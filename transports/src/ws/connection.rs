@@ -50,18 +50,20 @@ enum Phase {
 
 impl Pump {
     /// Prepares the connection; `early` is what the peer sent right behind its handshake.
-    /// `None` if that is already more than a peer may do.
     pub(super) async fn new(
         context: &Arc<Context>,
         socket: Arc<Socket>,
         dialect: &'static dyn Dialect,
         early: &[u8],
         read_buffer: usize,
-    ) -> Option<Self> {
+    ) -> Self {
         let limits = &context.limits;
         let connection = Connection::with_socket(context, "ws", dialect, Arc::clone(&socket));
         let mut guard = FrameGuard::new(limits.max_fragments);
-        guard.scan(early).ok()?;
+        match guard.scan(early) {
+            Ok(()) => connection.set_partial(guard.is_partial()),
+            Err(TooManyFragments) => connection.close(CloseReason::TooManyFragments),
+        }
         let wire = Wire {
             socket: Arc::clone(&socket),
             connection: Arc::clone(&connection),
@@ -80,13 +82,13 @@ impl Pump {
             .connections
             .get_or_create(&[("transport", "ws")])
             .inc();
-        Some(Self {
+        Self {
             stream,
             speaks_primus: dialect.name() == "primus",
             connection,
             socket,
             phase: Phase::Open,
-        })
+        }
     }
 
     pub(super) const fn connection(&self) -> &Arc<Connection> {
@@ -225,6 +227,10 @@ impl Pump {
         else {
             return Poll::Pending;
         };
+        // Before all else: a peer that never stops sending must not keep the deadline from being looked at.
+        if deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         let is_flushed = match self.connection.poll_flush(cx) {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(_)) => return Poll::Ready(()),
@@ -235,18 +241,23 @@ impl Pump {
         }
         let wire = self.stream.get_mut();
         let mut scratch = [0; 2048];
-        loop {
+        for _ in 0..READ_BUDGET {
             if is_flushed && wire.guard.has_seen_close() {
                 return Poll::Ready(());
             }
             let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut *wire).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+            match self.socket.poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    // Only its close frame is of interest now.
+                    let _too_many = wire.guard.scan(buf.filled());
+                }
                 Poll::Ready(Ok(()) | Err(_)) if is_flushed => return Poll::Ready(()),
                 // The peer is done, but may still take what we have.
-                Poll::Ready(Ok(()) | Err(_)) | Poll::Pending => return deadline.as_mut().poll(cx),
+                Poll::Ready(Ok(()) | Err(_)) | Poll::Pending => return Poll::Pending,
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -134,10 +134,7 @@ async fn open(
     };
     let socket = Arc::new(parts.io.into_inner());
     let pump = connection::Pump::new(&context, socket, dialect, &parts.read_buf, read_buffer).await;
-    if let Some(pump) = pump {
-        context
-            .bus
-            .dispatch(pump.connection(), Event::Opened(Box::new(handshake)));
-        context.tasks.spawn(pump);
-    }
+    let opened = Event::Opened(Box::new(handshake));
+    context.bus.dispatch(pump.connection(), opened);
+    context.tasks.spawn(pump);
 }

@@ -1,0 +1,57 @@
+'use strict';
+
+// The real server as a child process, with its demo actions and rooms.
+
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/debug/stellar');
+const LIMIT = 10000;
+
+class Server {
+  // Resolves when the server listens; by default on a port that the system chooses.
+  async start(listen = '127.0.0.1:0') {
+    if (!fs.existsSync(BIN)) throw new Error(`no server at ${BIN}: run "cargo build", or set STELLAR_BIN`);
+    const child = spawn(BIN, ['serve', '--demo', '--listen', listen, '--transport', 'ws'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child = child;
+    this.output = '';
+    this.exited = once(child, 'exit');
+    process.once('exit', () => child.kill('SIGKILL'));
+    let timer;
+    await new Promise((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`not ready after ${LIMIT} ms: ${this.output}`)), LIMIT);
+      child.once('exit', (code) => reject(new Error(`exited with ${code} at the start: ${this.output}`)));
+      child.once('error', reject);
+      child.stderr.on('data', (text) => { this.output += text; });
+      child.stdout.on('data', (text) => {
+        this.output += text;
+        const ready = /http:\/\/(127\.0\.0\.1:\d+)\D/.exec(this.output);
+        if (!ready) return;
+        this.address = ready[1];
+        this.url = `http://${ready[1]}`;
+        resolve();
+      });
+    }).finally(() => clearTimeout(timer));
+    return this;
+  }
+
+  // Gives the exit code, or the signal that ended the server.
+  async stop(signal = 'SIGTERM') {
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), LIMIT);
+    this.child.kill(signal);
+    const [code, endedBy] = await this.exited;
+    clearTimeout(timer);
+    return code ?? endedBy;
+  }
+
+  // The same address again, as clients that come back expect it.
+  again() {
+    return this.start(this.address);
+  }
+}
+
+module.exports = { Server };
