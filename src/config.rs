@@ -530,8 +530,10 @@ mod tests {
     #[test]
     fn the_reference_mentions_every_option() {
         // Options without a default value do not serialize; the reference shows them as examples.
-        let mut all = Config::default();
-        all.public = Some("x".into());
+        let mut all = Config {
+            public: Some("x".into()),
+            ..Config::default()
+        };
         all.tls.cert = Some("x".into());
         all.tls.key = Some("x".into());
         all.client.url = Some("x".into());

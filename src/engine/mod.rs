@@ -41,7 +41,7 @@ pub use stellar_transports::{
 use stellar_transports::{Context, Metrics};
 
 /// How long leaving may be put off by [`Handler::closed`].
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an application does with its connections.
 ///

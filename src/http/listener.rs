@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use stellar_transports::{CloseReason, Socket};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::address;
 use super::router::Router;
 use crate::app::App;
-use crate::engine::Hub;
+use crate::engine::{FAREWELL_TIMEOUT, Hub};
 
 /// Most header bytes that a request may have; hyper answers 431 above.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -27,6 +27,8 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
 /// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that may wait to be accepted: enough for all clients of a restarted server to come back at once.
+const BACKLOG: u32 = 4096;
 /// How long the last sockets may take to close once every client has been told to.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -94,21 +96,19 @@ impl Bound {
         app: Option<App>,
         hub: Arc<Hub>,
     ) -> Result<Self, ServeError> {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServeError::Listen {
-                address,
-                advice: match source.kind() {
-                    io::ErrorKind::AddrInUse => {
-                        "another program has this port: stop it or choose another --listen"
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        "ports below 1024 need privileges: choose another --listen"
-                    }
-                    _ => "choose another --listen",
-                },
-                source,
-            })?;
+        let listener = listen(address).map_err(|source| ServeError::Listen {
+            address,
+            advice: match source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program has this port: stop it or choose another --listen"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 need privileges: choose another --listen"
+                }
+                _ => "choose another --listen",
+            },
+            source,
+        })?;
         Ok(Self {
             listener,
             router: Arc::new(router),
@@ -153,11 +153,18 @@ impl Bound {
     /// Accepts for ever.
     async fn accept(&self, stop: &CancellationToken, sockets: &TaskTracker) {
         let places = Arc::new(Semaphore::new(self.settings.max_connections));
+        let mut is_failing = false;
         loop {
             let (stream, peer) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
+                Ok(accepted) => {
+                    is_failing = false;
+                    accepted
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    // Said once, not at every try.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%error, "cannot accept connections; trying again");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -204,13 +211,23 @@ impl Bound {
             realtime.wait().await;
             sockets.wait().await;
         };
-        let limit = self.settings.close_timeout + CLOSE_GRACE;
+        // Members that leave may have hooks, which have a limit of their own.
+        let limit = self.settings.close_timeout.max(FAREWELL_TIMEOUT) + CLOSE_GRACE;
         let _cut_short = tokio::time::timeout(limit, all_closed).await;
-        if let Some(app) = &self.app {
-            // Farewell hooks of the connections that were just closed.
-            let _cut_short = tokio::time::timeout(CLOSE_GRACE, app.idle()).await;
-        }
     }
+}
+
+/// Takes the port.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that restarts takes its port back at once, while connections of the old one are still ending.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Prepares a socket; `None` if its TLS handshake fails or takes too long.

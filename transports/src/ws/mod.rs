@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
@@ -104,7 +105,11 @@ impl Transport for Ws {
         };
         if let Err(refusal) = context.bus.admit(&mut handshake).await {
             context.metrics.count_refusal("authorization");
-            return body::refusal(&refusal);
+            let mut response = body::refusal(&refusal);
+            // As Primus answers a refused upgrade (Primus specification, §3.2).
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+            return response;
         }
         let read_buffer = self.options.read_buffer;
         let context = Arc::clone(context);

@@ -1,0 +1,168 @@
+//! How a server ends: running actions are finished, clients are told whether to come back, the exit code is 0.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use stellar::app::{Action, App, ChatMiddleware, Context, Verdict};
+use stellar::config::Config;
+
+use crate::support::{Binary, Close, Event, eventually, server};
+
+fn sleep(ms: u64) -> Value {
+    json!({"event": "action", "params": {"action": "sleep", "sleepDuration": ms}})
+}
+
+async fn refuses_connections(address: SocketAddr) {
+    eventually("the port to be closed", || {
+        TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err()
+    })
+    .await;
+}
+
+fn going_away() -> Event {
+    Event::Closed(Close {
+        code: 1001,
+        reason: "server is going away".to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn sigterm_answers_running_actions_and_tells_clients_to_come_back() {
+    let server = Binary::demo();
+    let mut ann = server.primus().await;
+    let mut bob = server.plain().await;
+    // Long enough to be still running once the port is closed.
+    let running = ann.send(sleep(3000)).await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    server.terminate();
+    refuses_connections(server.address).await;
+
+    // New actions are refused, verbs still work, also for others.
+    for client in [&mut ann, &mut bob] {
+        let answer = client.action("randomNumber", json!({})).await;
+        let message = "The server is shutting down";
+        assert_eq!(answer["error"], json!({"code": "006", "message": message}));
+        client.join("defaultRoom").await;
+    }
+    // Whoever asks again does not cut it short.
+    server.terminate();
+
+    let answer = ann.answer(running).await;
+    assert_eq!(answer["sleepDuration"], 3000, "{answer}");
+    assert_eq!(ann.next().await, going_away());
+    assert_eq!(bob.next().await, going_away());
+    assert!(!ann.controls.contains(&"primus::server::close".to_owned()));
+    let finished = server.finished().await;
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(finished.stderr, "");
+}
+
+#[tokio::test]
+async fn an_idle_server_ends_at_once_also_by_sigint() {
+    for signal in ["TERM", "INT"] {
+        let server = Binary::demo();
+        let mut ann = server.primus().await;
+        let asked = Instant::now();
+        server.signal(signal);
+        assert_eq!(ann.next().await, going_away(), "{signal}");
+        assert_eq!(server.finished().await.code, Some(0), "{signal}");
+        // Its limits are 5 s for actions and 3 s for closing; it waits for neither in vain.
+        assert!(asked.elapsed() < Duration::from_secs(3), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_does_not_end_is_not_waited_for_beyond_the_limit() {
+    let server = Binary::configured("[general]\nshutdown_timeout_ms = 300\n");
+    let mut ann = server.primus().await;
+    ann.send(sleep(25_000)).await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    let asked = Instant::now();
+    server.terminate();
+    assert_eq!(ann.next().await, going_away());
+    assert!(asked.elapsed() >= Duration::from_millis(300));
+    assert_eq!(server.finished().await.code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn clients_can_be_told_not_to_come_back() {
+    let server = Binary::configured("[general]\ndestroy_clients_on_shutdown = true\n");
+    let mut ann = server.primus().await;
+    let mut bob = server.plain().await;
+    server.terminate();
+    assert!(matches!(ann.next().await, Event::Closed(_)));
+    assert_eq!(ann.controls, ["primus::server::close"]);
+    assert_eq!(bob.closed().await.code, 1000);
+    assert_eq!(server.finished().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_the_close_holds_up_nothing() {
+    let server = Binary::configured("[limits]\nclose_timeout_ms = 300\n");
+    let ann = server.primus().await;
+    // It neither reads nor writes from here on, but stays connected.
+    ann.go_silent();
+    let asked = Instant::now();
+    server.terminate();
+    assert_eq!(server.finished().await.code, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    drop(ann);
+}
+
+/// The normal end of a connection is run for each of them, hooks included.
+#[tokio::test]
+async fn the_end_waits_for_hooks_of_members_that_leave() {
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&left);
+    let hooks = ChatMiddleware::new("leaving").on_leave(move |connection, room| {
+        let seen = Arc::clone(&seen);
+        async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            seen.lock().push((connection.id().to_owned(), room));
+            Verdict::Keep
+        }
+    });
+    let builder = App::builder().chat_middleware(hooks);
+    let server = server::start(builder, Config::default()).await;
+    let mut ann = server.primus().await;
+    ann.join("defaultRoom").await;
+    let id = ann.id().await;
+    let hub = Arc::clone(&server.hub);
+    let reading = tokio::spawn(async move { ann.closed().await });
+    server.stop().await;
+    // No waiting here: a program would be gone by now.
+    assert_eq!(*left.lock(), [(id, "defaultRoom".to_owned())]);
+    assert_eq!(hub.members_count("defaultRoom"), Some(0));
+    assert_eq!(reading.await.unwrap().code, 1001);
+}
+
+#[tokio::test]
+async fn a_running_action_may_call_others_until_it_is_done() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    let outer = Action::new("outer", move |context: Context, _: Value| {
+        let gate = Arc::clone(&closed);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            context.call("inner", json!({})).await
+        }
+    });
+    let inner = Action::new("inner", |_, _: Value| async { Ok(json!({"inner": true})) });
+    let builder = App::builder().action(outer).action(inner.private());
+    let mut server = server::start(builder, Config::default()).await;
+    let mut ann = server.primus().await;
+    let running = ann
+        .send(json!({"event": "action", "params": {"action": "outer"}}))
+        .await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    server.begin_stop();
+    let app = server.app.clone();
+    eventually("the drain", || !app.is_running()).await;
+    gate.add_permits(1);
+    let answer = ann.answer(running).await;
+    assert_eq!(answer["inner"], true, "{answer}");
+}

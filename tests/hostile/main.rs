@@ -1,0 +1,112 @@
+//! What the server must survive: input that is malformed, oversized, too slow, too much, or not meant for it.
+//!
+//! Every test runs the real program with an [`Arena`]'s bystander beside the attack: a well-behaved client whose
+//! round trip has to work before, during and after it. The module of a test is what the attack abuses:
+//!
+//! * `packets`: JSON that is no request. `frames`: bytes that are no WebSocket. `sizes`: too large, too many pieces.
+//! * `heads`: request lines and headers. `smuggling`: where a request ends. `upgrades`: handshakes.
+//! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
+//! * `origins`: pages of other sites. `paths`: files outside of the public folder.
+//! * `slow`: peers that never finish. `floods`: peers that never stop.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/raw.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
+mod raw;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/http.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
+mod web;
+
+mod floods;
+mod frames;
+mod heads;
+mod origins;
+mod packets;
+mod paths;
+mod prefixes;
+mod scripts;
+mod sizes;
+mod slow;
+mod smuggling;
+mod upgrades;
+
+use std::net::SocketAddr;
+
+use support::{Binary, Client};
+
+/// The doors that are open, one per dialect.
+const DOORS: [&str; 2] = ["/primus", "/ws"];
+
+/// The program under attack, and a client that has nothing to do with it.
+struct Arena {
+    server: Binary,
+    bystander: Client,
+}
+
+impl Arena {
+    async fn demo() -> Self {
+        Self::around(Binary::demo()).await
+    }
+
+    async fn configured(config: &str) -> Self {
+        Self::around(Binary::configured(config)).await
+    }
+
+    async fn around(server: Binary) -> Self {
+        let bystander = server.primus().await;
+        let mut arena = Self { server, bystander };
+        arena.serves().await;
+        arena
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The bystander's round trip, which has to work at any time.
+    async fn serves(&mut self) {
+        let answer = self
+            .bystander
+            .action("isolated.action", serde_json::json!({}));
+        assert_eq!(answer.await["success"], "ok");
+    }
+
+    /// The end of every test: the bystander is served, so is a newcomer, and the process lives.
+    async fn survives(mut self) {
+        self.serves().await;
+        let mut newcomer = self.server.primus().await;
+        assert_eq!(newcomer.details().await["totalActions"], 0);
+        assert!(self.server.is_running());
+    }
+
+    /// The server's resident memory in kB.
+    fn memory(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.server.pid())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.unwrap().trim().trim_end_matches(" kB");
+        resident.parse().unwrap()
+    }
+
+    /// How often the server has counted this, by its own metrics.
+    async fn metric(&self, line: &str) -> u64 {
+        let metrics = web::get(self.address(), "/metrics").await;
+        let value = metrics
+            .text()
+            .lines()
+            .find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
+        value.unwrap_or(0)
+    }
+
+    /// Waits until the server has counted this at least once.
+    async fn counts(&self, line: &str) {
+        support::within(line, async {
+            while self.metric(line).await == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+}

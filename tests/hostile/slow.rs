@@ -1,0 +1,274 @@
+//! Peers that never finish what they began: each half-open state has a deadline, and none holds up anybody else.
+
+use std::time::{Duration, Instant};
+
+use crate::raw::{self, Raw, TEXT, TEXT_BEGINS};
+use crate::{Arena, DOORS};
+
+/// Short deadlines, each well below the patience of the tests.
+const DEADLINES: &str = "[limits]\nheader_timeout_ms = 500\nreceive_timeout_ms = 500\nbody_timeout_ms = 500\nclose_timeout_ms = 500\n";
+
+/// The configured deadline, and what a busy machine may add to it.
+const DEADLINE: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Many enough to be in the way, if they were.
+const ATTACKERS: usize = 100;
+
+/// How long a well-behaved client may take to connect meanwhile.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Writes one byte of `bytes` after the other until the server hangs up. Returns what it said.
+async fn dribble(mut attacker: Raw, bytes: Vec<u8>) -> Vec<u8> {
+    let began = Instant::now();
+    for byte in bytes {
+        if attacker.try_write([byte]).await.is_err() || began.elapsed() > DEADLINE + SLACK {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rest = attacker.rest().await;
+    let took = began.elapsed();
+    assert!(took < DEADLINE + SLACK, "cut only after {took:?}");
+    assert!(took >= DEADLINE / 2, "cut already after {took:?}");
+    rest
+}
+
+/// A newcomer while the attack is on.
+async fn a_client_connects_soon(arena: &mut Arena) {
+    let began = Instant::now();
+    let mut client = arena.server.primus().await;
+    assert!(client.details().await.is_object());
+    let took = began.elapsed();
+    assert!(took < CONNECTS_WITHIN, "it took {took:?}");
+    arena.serves().await;
+}
+
+/// Lets many attackers dribble at once, and returns what each was told.
+async fn attack(arena: &mut Arena, bytes: &[u8]) -> Vec<String> {
+    let mut attackers = Vec::new();
+    for _ in 0..ATTACKERS {
+        let attacker = Raw::connect(arena.address()).await;
+        attackers.push(tokio::spawn(dribble(attacker, bytes.to_vec())));
+    }
+    a_client_connects_soon(arena).await;
+    let mut told = Vec::new();
+    for attacker in attackers {
+        told.push(String::from_utf8_lossy(&attacker.await.unwrap()).into_owned());
+    }
+    told
+}
+
+#[tokio::test]
+async fn headers_that_dribble_are_cut() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    let endless = format!(
+        "GET /api/status HTTP/1.1\r\nHost: x\r\nX-Endless: {}",
+        "x".repeat(10_000)
+    );
+    for told in attack(&mut arena, endless.as_bytes()).await {
+        assert!(!told.starts_with("HTTP/1.1 2"), "{told}");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn half_handshakes_are_cut() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for door in DOORS {
+        let handshake = raw::handshake(door, "");
+        let half = &handshake[..handshake.len() - 2];
+        let endless = format!("{half}X-Endless: {}", "x".repeat(10_000));
+        for told in attack(&mut arena, endless.as_bytes()).await {
+            assert!(!told.starts_with("HTTP/1.1 101"), "{told}");
+        }
+        // One that has said everything but its end, and then nothing more.
+        let mut attacker = Raw::connect(arena.address()).await;
+        attacker.write(half).await;
+        assert!(!attacker.rest().await.starts_with(b"HTTP/1.1 101"));
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn sockets_that_say_nothing_are_cut() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    let mut silent = Vec::new();
+    for _ in 0..ATTACKERS {
+        silent.push(Raw::connect(arena.address()).await);
+    }
+    // Also those that have been served once.
+    let mut idle = Raw::connect(arena.address()).await;
+    idle.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(idle.answer().await.status, 200);
+    silent.push(idle);
+    a_client_connects_soon(&mut arena).await;
+    for mut attacker in silent {
+        let rest = attacker.rest().await;
+        assert!(!rest.starts_with(b"HTTP/1.1 2"), "{rest:?}");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn bodies_that_dribble_are_answered_408() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for coding in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
+        let head = format!(
+            "POST /api/status HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{coding}\r\n\r\n"
+        );
+        let body = if coding.starts_with('C') {
+            "[".repeat(1000)
+        } else {
+            "1\r\n[\r\n".repeat(200)
+        };
+        let mut attackers = Vec::new();
+        for _ in 0..ATTACKERS {
+            let mut attacker = Raw::connect(arena.address()).await;
+            attacker.write(&head).await;
+            attackers.push(tokio::spawn(dribble(attacker, body.clone().into_bytes())));
+        }
+        a_client_connects_soon(&mut arena).await;
+        let mut answered = 0;
+        for attacker in attackers {
+            let told = String::from_utf8_lossy(&attacker.await.unwrap()).into_owned();
+            assert!(
+                told.is_empty() || told.starts_with("HTTP/1.1 408"),
+                "{told}"
+            );
+            answered += usize::from(!told.is_empty());
+        }
+        // Whoever writes on after the end may lose the answer to a reset, but hardly everybody does.
+        assert!(answered > 0, "nobody was answered");
+    }
+    let mut patient = Raw::connect(arena.address()).await;
+    patient
+        .write("POST /api/status HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
+        .await;
+    assert_eq!(patient.answer().await.status, 408);
+    arena.survives().await;
+}
+
+/// Connections that have begun a message and do not go on.
+async fn half_frames(arena: &Arena, door: &str) -> Vec<(&'static str, Raw)> {
+    let text = raw::frame(TEXT, "{\"event\":\"detailsView\"}");
+    let mut half_open = Vec::new();
+    for (name, bytes) in [
+        ("one byte", text[..1].to_vec()),
+        ("half a header", raw::header(TEXT, 70_000)[..5].to_vec()),
+        ("a header", text[..6].to_vec()),
+        ("half a payload", text[..15].to_vec()),
+        ("half a message", raw::frame(TEXT_BEGINS, "{\"event\":")),
+        ("an empty beginning", raw::frame(TEXT_BEGINS, "")),
+    ] {
+        let mut attacker = Raw::upgraded(arena.address(), door).await;
+        assert!(attacker.packet().await["welcome"].is_string());
+        attacker.write(bytes).await;
+        half_open.push((name, attacker));
+    }
+    half_open
+}
+
+#[tokio::test]
+async fn half_frames_are_closed_with_4004() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for door in DOORS {
+        let began = Instant::now();
+        let half_open = half_frames(&arena, door).await;
+        a_client_connects_soon(&mut arena).await;
+        for (name, mut attacker) in half_open {
+            assert_eq!(attacker.close_code().await, 4004, "{name} at {door}");
+            // It never answers the close: the connection ends all the same.
+            assert!(attacker.is_closed_silently().await, "{name} at {door}");
+        }
+        let took = began.elapsed();
+        assert!(took < DEADLINE * 2 + SLACK, "cut only after {took:?}");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn half_frames_that_come_with_the_handshake_are_closed_with_4004() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for door in DOORS {
+        for length in [1, 6, 15] {
+            let mut attacker = Raw::connect(arena.address()).await;
+            let text = raw::frame(TEXT, "{\"event\":\"detailsView\"}");
+            let handshake = raw::handshake(door, "").into_bytes();
+            attacker.write([&handshake, &text[..length]].concat()).await;
+            assert_eq!(attacker.head().await.status, 101);
+            assert_eq!(
+                attacker.close_code().await,
+                4004,
+                "{length} bytes at {door}"
+            );
+        }
+        arena.serves().await;
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn messages_that_dribble_are_closed_with_4004() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for door in DOORS {
+        let mut dribbling = Vec::new();
+        for _ in 0..20 {
+            let mut attacker = Raw::upgraded(arena.address(), door).await;
+            assert!(attacker.packet().await["welcome"].is_string());
+            dribbling.push(tokio::spawn(async move {
+                let endless = raw::frame(TEXT, " ".repeat(10_000));
+                for byte in endless {
+                    if attacker.try_write([byte]).await.is_err() {
+                        break;
+                    }
+                    // Pings do not help: it is the message that has to end. They would be inside of its frame.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if attacker.has_something_to_read() {
+                        break;
+                    }
+                }
+                attacker.close_code().await
+            }));
+        }
+        a_client_connects_soon(&mut arena).await;
+        for attacker in dribbling {
+            assert_eq!(attacker.await.unwrap(), 4004);
+        }
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_close_that_is_never_answered_ends_on_its_deadline() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for door in DOORS {
+        let mut attacker = Raw::upgraded(arena.address(), door).await;
+        attacker.send(TEXT, "{\"event\":\"quit\"}").await;
+        attacker.close_code().await;
+        // It goes on talking instead, so that the socket is never quiet.
+        let began = Instant::now();
+        while attacker.try_write(raw::frame(TEXT, "{}")).await.is_ok() {
+            assert!(began.elapsed() < DEADLINE + SLACK, "it is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        arena.serves().await;
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_read_does_not_hold_up_the_others() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let mut attacker = Raw::with_small_window(arena.address()).await;
+        // More answers than the system keeps for a peer that takes none.
+        let request = "GET /stellar-client.js HTTP/1.1\r\nHost: x\r\n\r\n";
+        attacker.write(request.repeat(20)).await;
+        idle.push(attacker);
+    }
+    a_client_connects_soon(&mut arena).await;
+    drop(idle);
+    arena.survives().await;
+}

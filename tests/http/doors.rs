@@ -1,0 +1,136 @@
+//! Where realtime clients come in: open doors, closed ones, and paths that only look like them.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Binary;
+use crate::web::{self, request};
+
+#[tokio::test]
+async fn a_plain_request_at_a_door_is_426() {
+    let server = Binary::demo();
+    for path in [
+        "/primus",
+        "/primus/",
+        "/primus?_primuscb=1",
+        "/primus/any/thing",
+        "/ws",
+        "/ws/",
+    ] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!(reply.status, 426, "{path}");
+        assert_eq!(reply.text(), "Upgrade Required");
+        assert_eq!(reply.header("content-type"), "text/plain");
+        assert_eq!(reply.header("upgrade"), "websocket");
+        assert_eq!(reply.header("connection").to_ascii_lowercase(), "upgrade");
+    }
+}
+
+#[tokio::test]
+async fn the_spec_has_its_five_keys_in_order() {
+    let server = Binary::demo();
+    let reply = web::get(server.address, "/primus/spec").await;
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, "application/json")
+    );
+    let expected = "{\"pingInterval\":30000,\"pathname\":\"/primus\",\"version\":\"8.0.9\",\"parser\":\"json\",\"transformer\":\"websockets\"}";
+    assert_eq!(reply.text(), expected);
+    for (interval, told) in [("1234", "1234"), ("0", "false")] {
+        let server = Binary::configured(&format!("[limits]\nping_interval_ms = {interval}\n"));
+        let reply = web::get(server.address, "/primus/spec?x=y").await;
+        assert!(
+            reply
+                .text()
+                .starts_with(&format!("{{\"pingInterval\":{told},")),
+            "{}",
+            reply.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn primus_own_library_is_said_not_to_be_here() {
+    let server = Binary::demo();
+    let reply = web::get(server.address, "/primus/primus.js").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.text().contains("/stellar-client"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn closed_doors_say_what_is_open() {
+    let server = Binary::demo();
+    for (path, transport) in [
+        ("/socket.io/?EIO=4&transport=polling", "socketio"),
+        ("/socket.io/?EIO=3", "socketio"),
+        ("/socket.io/", "socketio"),
+        ("/engine.io/?EIO=4&transport=polling", "polling"),
+        ("/engine.io", "polling"),
+        ("/primus/?EIO=4&transport=polling", "polling"),
+        ("/primus?EIO=3&transport=websocket", "polling"),
+    ] {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let reply = web::send(server.address, request(method, path), "").await;
+            assert_eq!(reply.status, 400, "{method} {path}");
+            assert_eq!(reply.header("content-type"), "application/json");
+            let answer = reply.json();
+            // What an engine.io client reads.
+            assert_eq!(
+                (&answer["code"], &answer["message"]),
+                (&0.into(), &"Transport unknown".into())
+            );
+            // What a person reads.
+            let expected = format!(
+                "the transport `{transport}` is not open on this server; open: ws (/primus, /ws)"
+            );
+            assert_eq!(answer["error"], expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn paths_that_only_begin_like_a_door_are_404() {
+    let server = Binary::demo();
+    for path in [
+        "/primusfoo",
+        "/primus.js",
+        "/primusfoo?EIO=4",
+        "/wsx",
+        "/ws.html",
+        "/engine.iox/?EIO=4",
+        "/socket.io.js",
+        "/PRIMUS",
+        "/x/primus",
+        "//primus",
+    ] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!(
+            (reply.status, reply.text()),
+            (404, "The requested file not exists"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_are_404_at_once() {
+    let server = Binary::demo();
+    for path in [
+        "/nothing-here",
+        "/favicon.ico",
+        "/.well-known/none",
+        "/a/b/c/d",
+        "/index.php",
+        "/apix",
+        "/apix/status",
+        "/healthzz",
+    ] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW",
+        ] {
+            let began = Instant::now();
+            let reply = web::send(server.address, request(method, path), "").await;
+            assert_eq!(reply.status, 404, "{method} {path}");
+            assert!(began.elapsed() < Duration::from_secs(2), "{method} {path}");
+        }
+    }
+}

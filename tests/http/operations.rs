@@ -1,0 +1,205 @@
+//! What operators ask: is it up, is it ready, and what does it count.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Binary, within};
+use crate::web::{self, Kept, request};
+
+#[tokio::test]
+async fn a_server_is_healthy_and_ready() {
+    let server = Binary::demo();
+    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!((reply.status, reply.text()), (200, text));
+        assert_eq!(reply.header("content-type"), "text/plain");
+        assert_eq!(reply.header("set-cookie"), "");
+        assert_eq!(
+            web::get(server.address, &format!("{path}?x=y"))
+                .await
+                .status,
+            200
+        );
+        assert_eq!(
+            web::get(server.address, &format!("{path}/more"))
+                .await
+                .status,
+            404
+        );
+        assert_eq!(
+            web::send(server.address, request("POST", path), "")
+                .await
+                .status,
+            404
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_draining_server_is_healthy_but_not_ready() {
+    let server = Binary::demo();
+    let mut kept = Kept::connect(server.address).await;
+    assert_eq!(kept.get("/readyz").await.status, 200);
+    // Connections that are open already are served until the drain is over: one for each question.
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let mut other = Kept::connect(server.address).await;
+        assert_eq!(other.get("/healthz").await.status, 200);
+        others.push(other);
+    }
+    // What keeps the drain going.
+    let mut client = server.primus().await;
+    let sleep = client
+        .send(json!({"event": "action", "params": {"action": "sleep", "sleepDuration": 2000}}))
+        .await;
+    client.details().await;
+    server.terminate();
+    // The first sign of the drain is that the port is closed.
+    within("the port to close", async {
+        while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let reply = kept.get("/readyz").await;
+    assert_eq!((reply.status, reply.text()), (503, "draining\n"));
+    // Whoever keeps a connection is told to let go of it.
+    assert_eq!(reply.header("connection"), "close");
+    let [health, action, door] = &mut others[..] else {
+        unreachable!()
+    };
+    assert_eq!(health.get("/healthz").await.status, 200);
+    let refused = action.get("/api/randomNumber").await.json();
+    assert_eq!(refused["error"]["code"], "006");
+    let closed = door.get("/primus").await;
+    assert_eq!((closed.status, closed.header("retry-after")), (503, "1"));
+    // What was running is answered, and then the process ends well.
+    assert_eq!(client.answer(sleep).await["sleepDuration"], 2000);
+    assert_eq!(client.closed().await.code, 1001);
+    assert_eq!(server.finished().await.code, Some(0));
+}
+
+/// The lines of the metrics that are no comment.
+async fn metrics(server: &Binary) -> Vec<(String, f64)> {
+    let reply = web::get(server.address, "/metrics").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(
+        reply.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(reply.text().ends_with("# EOF\n"));
+    let lines = reply.text().lines().filter(|line| !line.starts_with('#'));
+    let parsed = lines.map(|line| {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        (name.to_owned(), value.parse().unwrap())
+    });
+    parsed.collect()
+}
+
+async fn metric(server: &Binary, name: &str) -> f64 {
+    let metrics = metrics(server).await;
+    metrics
+        .into_iter()
+        .find(|(found, _)| found == name)
+        .map_or(0.0, |(_, value)| value)
+}
+
+#[tokio::test]
+async fn metrics_count_connections_messages_and_refusals() {
+    const OPEN: &str = "stellar_connections{transport=\"ws\"}";
+    let server = Binary::demo();
+    assert_eq!(metric(&server, OPEN).await, 0.0);
+    let mut one = server.primus().await;
+    let mut two = server.plain().await;
+    assert_eq!(metric(&server, OPEN).await, 2.0);
+    for client in [&mut one, &mut two] {
+        client.join("defaultRoom").await;
+    }
+    let received = metric(&server, "stellar_messages_received_total").await;
+    let sent = metric(&server, "stellar_messages_sent_total").await;
+    let encoded = metric(&server, "stellar_messages_encoded_total").await;
+    one.say("defaultRoom", "hello").await;
+    one.hears().await;
+    two.hears().await;
+    assert_eq!(
+        metric(&server, "stellar_messages_received_total").await,
+        received + 1.0
+    );
+    // The answer and two copies; but the room's message was encoded once.
+    assert_eq!(
+        metric(&server, "stellar_messages_sent_total").await,
+        sent + 3.0
+    );
+    assert_eq!(
+        metric(&server, "stellar_messages_encoded_total").await,
+        encoded + 2.0
+    );
+
+    one.close().await;
+    within("the end", async {
+        while metric(&server, OPEN).await != 1.0 {}
+    })
+    .await;
+    let closed = "stellar_connections_closed_total{reason=\"peer_closed\"}";
+    assert_eq!(metric(&server, closed).await, 1.0);
+    two.drop_abruptly();
+    within("the end", async {
+        while metric(&server, OPEN).await != 0.0 {}
+    })
+    .await;
+    let gone = "stellar_connections_closed_total{reason=\"peer_gone\"}";
+    assert_eq!(metric(&server, gone).await, 1.0);
+
+    assert_eq!(web::get(server.address, "/primus").await.status, 426);
+    assert_eq!(
+        web::get(server.address, "/socket.io/?EIO=4").await.status,
+        400
+    );
+    assert_eq!(
+        metric(
+            &server,
+            "stellar_handshakes_refused_total{reason=\"handshake\"}"
+        )
+        .await,
+        1.0
+    );
+    assert_eq!(
+        metric(
+            &server,
+            "stellar_handshakes_refused_total{reason=\"closed_door\"}"
+        )
+        .await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn labels_are_the_servers_own_words() {
+    let server = Binary::demo();
+    let mut client = server.primus().await;
+    for name in ["room\n# EOF", "a\"} 1\nfake 2", "defaultRoom"] {
+        client
+            .request(json!({"event": "roomAdd", "room": name}))
+            .await;
+        client
+            .request(json!({"event": "bogus\nfake 3", "room": name}))
+            .await;
+        client.action(name, json!({})).await;
+    }
+    let before = metrics(&server).await;
+    assert!(
+        before.iter().all(|(name, _)| name.starts_with("stellar_")),
+        "{before:?}"
+    );
+    for number in 0..200 {
+        client
+            .request(json!({"event": "roomAdd", "room": format!("room{number}")}))
+            .await;
+    }
+    assert_eq!(
+        metrics(&server).await.len(),
+        before.len(),
+        "a series per room"
+    );
+}
