@@ -188,11 +188,10 @@ impl App {
         };
         let verb = Verb::parse(&name).filter(|_| self.options().allows(&name));
         let errors = &self.options().errors;
-        let data = |value: Value| Some(value);
         match verb {
             None => {
                 let error = Error::VerbRefused(name.into_owned());
-                connection.send(&request.failed(&error, data(Value::Null), errors));
+                connection.send(&request.failed(&error, Some(Value::Null), errors));
             }
             Some(Verb::Quit) => connection.destroy(),
             Some(Verb::Action) => self.start_action(connection, packet.params, request),
