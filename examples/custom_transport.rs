@@ -122,7 +122,7 @@ impl Sse {
             headers: parts.headers,
             extensions: parts.extensions,
         };
-        if let Err(refusal) = context.bus.admit(&mut handshake).await {
+        if let Err(refusal) = context.admit(&mut handshake).await {
             return body::refusal(&refusal);
         }
         let connection = Connection::new(context, "sse", &EventStream);

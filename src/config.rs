@@ -91,6 +91,8 @@ pub struct LimitsConfig {
     pub write_timeout_ms: u64,
     /// How long a message may take from its first byte to its last. Then the connection is closed with 4004.
     pub receive_timeout_ms: u64,
+    /// How long the application may take to decide whether a client may connect. Then the answer is 503.
+    pub admit_timeout_ms: u64,
     /// How long to wait for a client's part of a closing handshake.
     pub close_timeout_ms: u64,
     /// Time between two pings; a client that sends nothing from one to the next is closed with 4003. 0: no pings.
@@ -103,6 +105,8 @@ pub struct LimitsConfig {
     pub body_timeout_ms: u64,
     /// Most fields in a query or form.
     pub max_fields: usize,
+    /// Actions called over HTTP that may run at once. One more is answered 007 with 503.
+    pub max_web_actions: usize,
     /// Largest file that the `file` verb sends. Over it the answer is 011.
     pub max_file_bytes: usize,
 }
@@ -115,12 +119,14 @@ impl Default for LimitsConfig {
             max_outbox_bytes: 8 * 1024 * 1024,
             write_timeout_ms: 20_000,
             receive_timeout_ms: 60_000,
+            admit_timeout_ms: 10_000,
             close_timeout_ms: 3000,
             ping_interval_ms: 30_000,
             header_timeout_ms: 15_000,
             max_body_bytes: 1024 * 1024,
             body_timeout_ms: 30_000,
             max_fields: 1000,
+            max_web_actions: 1000,
             max_file_bytes: 5 * 1024 * 1024,
         }
     }
@@ -368,6 +374,7 @@ impl Config {
             max_outbox: limits.max_outbox_bytes,
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
             receive_timeout: Duration::from_millis(limits.receive_timeout_ms),
+            admit_timeout: Duration::from_millis(limits.admit_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
             ping_interval: (limits.ping_interval_ms > 0)
                 .then(|| Duration::from_millis(limits.ping_interval_ms)),
@@ -449,10 +456,38 @@ impl Config {
                 public.display()
             ));
         }
-        if self.limits.max_message_bytes == 0 || self.limits.max_outbox_bytes == 0 {
-            return fault(
-                "limits.max_message_bytes and limits.max_outbox_bytes must be above 0".into(),
-            );
+        let limits = &self.limits;
+        for (name, value) in [
+            ("limits.max_message_bytes", limits.max_message_bytes),
+            ("limits.max_outbox_bytes", limits.max_outbox_bytes),
+            ("limits.max_fragments", limits.max_fragments as usize),
+            ("limits.write_timeout_ms", limits.write_timeout_ms as usize),
+            (
+                "limits.receive_timeout_ms",
+                limits.receive_timeout_ms as usize,
+            ),
+            (
+                "limits.header_timeout_ms",
+                limits.header_timeout_ms as usize,
+            ),
+            ("limits.admit_timeout_ms", limits.admit_timeout_ms as usize),
+            ("limits.max_web_actions", limits.max_web_actions),
+            (
+                "general.simultaneous_actions",
+                self.general.simultaneous_actions as usize,
+            ),
+        ] {
+            if value == 0 {
+                return fault(format!(
+                    "{name} is 0, so that nobody could be served: leave it out or raise it"
+                ));
+            }
+        }
+        let mut refused = self.general.refused_verbs.iter();
+        if let Some(unknown) = refused.find(|verb| !app::verbs::is_verb(verb)) {
+            return fault(format!(
+                "general.refused_verbs lists `{unknown}`, which is no verb"
+            ));
         }
         if !(64..=1024 * 1024).contains(&self.ws.read_buffer_bytes) {
             return fault("ws.read_buffer_bytes must be between 64 and 1048576".into());

@@ -136,6 +136,7 @@ impl Server {
             trusted_proxies: config.access.trusted_proxies.clone().into(),
             max_connections: max_connections(config.access.max_connections),
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
+            write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             close_timeout: Duration::from_millis(config.limits.close_timeout_ms),
             shutdown_timeout: Duration::from_millis(config.general.shutdown_timeout_ms),
             destroy_on_shutdown: config.general.destroy_clients_on_shutdown,
@@ -201,6 +202,7 @@ fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
     })?;
     Ok(Api {
         app,
+        places: Arc::new(tokio::sync::Semaphore::new(config.limits.max_web_actions)),
         web: config.web.clone(),
         routes,
         limits: BodyLimits {

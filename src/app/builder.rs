@@ -65,7 +65,7 @@ impl AppBuilder {
         event: &str,
         run: impl Fn(&RoomEvent) + Send + Sync + 'static,
     ) -> Self {
-        self.events.on(format!("event.{event}"), run);
+        self.events.on(None, event, run);
         self
     }
 
@@ -76,7 +76,7 @@ impl AppBuilder {
         event: &str,
         run: impl Fn(&RoomEvent) + Send + Sync + 'static,
     ) -> Self {
-        self.events.on(format!("event.{room}.{event}"), run);
+        self.events.on(Some(room), event, run);
         self
     }
 
@@ -179,7 +179,7 @@ fn status() -> Action {
             "serverName": options.server_name,
             "apiVersion": options.api_version,
             "uptime": uptime,
-            "connections": context.app().connections().len(),
+            "connections": context.app().connection_count(),
         }))
     })
     .description("Tells that the server is up, for how long, and how many connections it has")

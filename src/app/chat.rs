@@ -61,25 +61,29 @@ pub struct RoomEvent {
 
 type Listener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
-/// Listeners of the server program, by `event.<name>` or `event.<room>.<name>`.
+/// Listeners of the server program by event, each for one room or, without one, for all.
 #[derive(Default)]
-pub(crate) struct RoomEvents(pub(crate) BTreeMap<String, Vec<Listener>>);
+pub(crate) struct RoomEvents(BTreeMap<String, Vec<(Option<String>, Listener)>>);
 
 impl RoomEvents {
-    pub(crate) fn on(&mut self, name: String, run: impl Fn(&RoomEvent) + Send + Sync + 'static) {
-        self.0.entry(name).or_default().push(Arc::new(run));
+    pub(crate) fn on(
+        &mut self,
+        room: Option<&str>,
+        event: &str,
+        run: impl Fn(&RoomEvent) + Send + Sync + 'static,
+    ) {
+        let listeners = self.0.entry(event.to_owned()).or_default();
+        listeners.push((room.map(str::to_owned), Arc::new(run)));
     }
 
     fn raise(&self, event: &RoomEvent) {
-        for name in [
-            format!("event.{}", event.event),
-            format!("event.{}.{}", event.room, event.event),
-        ] {
-            for listener in self.0.get(&name).into_iter().flatten() {
-                // On the reading task: a listener that panics must not take the connection with it.
-                if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
-                    tracing::error!(event = event.event, "a room event's listener panicked");
-                }
+        for (room, listener) in self.0.get(&event.event).into_iter().flatten() {
+            if room.as_ref().is_some_and(|room| *room != event.room) {
+                continue;
+            }
+            // On the reading task: a listener that panics must not take the connection with it.
+            if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+                tracing::error!(event = event.event, "a room event's listener panicked");
             }
         }
     }

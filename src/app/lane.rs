@@ -11,6 +11,9 @@ use stellar_transports::AckId;
 /// Bytes of waiting requests at which reading stops.
 const PAUSE_AT: usize = 256 * 1024;
 
+/// What a waiting request costs besides its text.
+const REQUEST_COST: usize = 96;
+
 /// The lane of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -40,7 +43,7 @@ impl Lane {
 
     /// Appends a request. Returns whether reading should stop.
     pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
-        self.bytes += waiting.text.len();
+        self.bytes += waiting.text.len() + REQUEST_COST;
         self.waiting.push_back(waiting);
         self.bytes > PAUSE_AT
     }
@@ -49,7 +52,7 @@ impl Lane {
     pub(crate) fn next(&mut self) -> (Option<Waiting>, bool) {
         let next = self.waiting.pop_front();
         match &next {
-            Some(waiting) => self.bytes -= waiting.text.len(),
+            Some(waiting) => self.bytes -= waiting.text.len() + REQUEST_COST,
             None => {
                 self.is_busy = false;
                 self.waiting = VecDeque::new();
@@ -94,8 +97,9 @@ mod tests {
     fn asks_to_stop_reading_past_the_limit_and_to_go_on_at_half_of_it() {
         let mut lane = Lane::default();
         lane.occupy();
-        assert!(!lane.push(waiting(1, PAUSE_AT / 2)));
-        assert!(!lane.push(waiting(2, PAUSE_AT / 2)));
+        let half = PAUSE_AT / 2 - REQUEST_COST;
+        assert!(!lane.push(waiting(1, half)));
+        assert!(!lane.push(waiting(2, half)));
         assert!(lane.push(waiting(3, 1)));
         assert!(!lane.next().1);
         assert!(lane.next().1);

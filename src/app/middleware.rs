@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -57,12 +58,17 @@ pub struct ChatMessage {
 
 type Hook<A, R> = Arc<dyn Fn(Connection, A) -> BoxFuture<'static, R> + Send + Sync>;
 
-fn hook<A: 'static, R: 'static, F, Fut>(run: F) -> Hook<A, R>
+fn hook<A: Send + 'static, R: 'static, F, Fut>(run: F) -> Hook<A, R>
 where
     F: Fn(Connection, A) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
 {
-    Arc::new(move |connection, argument| Box::pin(run(connection, argument)))
+    // Called inside the future, where `call` guards it: it may panic before its first await.
+    let run = Arc::new(run);
+    Arc::new(move |connection, argument| {
+        let run = Arc::clone(&run);
+        Box::pin(async move { run(connection, argument).await })
+    })
 }
 
 /// Hooks around rooms and what is said in them.
@@ -381,9 +387,17 @@ async fn run(
     Ok(message)
 }
 
-/// Runs one hook. One that panics refuses with 001.
+/// How long a hook may take. What waits behind it, waits for all of this time.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs one hook. One that panics, or does not come to an end, refuses with 001.
 pub(crate) async fn call<T>(hook: BoxFuture<'static, T>) -> Result<T, Stopped> {
-    guarded(hook).await.map_err(Stopped::Refused)
+    let done = tokio::time::timeout(HOOK_TIMEOUT, guarded(hook)).await;
+    let done = done.unwrap_or_else(|_| {
+        tracing::error!("a hook took longer than {HOOK_TIMEOUT:?}");
+        Err(Error::Internal)
+    });
+    done.map_err(Stopped::Refused)
 }
 
 /// Where nothing can be replaced.

@@ -33,7 +33,7 @@ mod middleware;
 mod options;
 mod packet;
 mod reply;
-mod verbs;
+pub(crate) mod verbs;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -122,6 +122,11 @@ impl App {
         let mut all: Vec<_> = self.0.web.lock().values().cloned().collect();
         all.extend(self.0.hub.sparks().iter().filter_map(Connection::of));
         all
+    }
+
+    /// How many connections there are, counted as [`connections`](Self::connections) lists them.
+    pub fn connection_count(&self) -> usize {
+        self.0.hub.len() + self.0.web.lock().len()
     }
 
     /// Calls an action as the program itself. Private actions can be called, and limits do not apply.

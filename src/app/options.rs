@@ -26,7 +26,7 @@ pub struct Options {
     pub max_file: usize,
     /// The cookie and query parameter that carry a browser's fingerprint. Default `sessionID`.
     pub fingerprint_key: String,
-    /// Verbs that clients may not use. Default none. They are answered 014.
+    /// Verbs that clients may not use, by any of their names. Default none. They are answered 014.
     pub refused_verbs: BTreeSet<String>,
     /// How errors are put into words.
     pub errors: ErrorFormat,
@@ -59,11 +59,5 @@ impl Default for Options {
             refused_verbs: BTreeSet::new(),
             errors: ErrorFormat::default(),
         }
-    }
-}
-
-impl Options {
-    pub(crate) fn allows(&self, verb: &str) -> bool {
-        !self.refused_verbs.contains(verb)
     }
 }

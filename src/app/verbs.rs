@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::task::{Context as TaskContext, Waker};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -18,6 +19,10 @@ use super::packet::{Packet, Received, as_name, as_text, is_empty_message};
 use super::reply::{self, Request};
 use super::{App, files::FileError};
 use crate::engine::CloseReason;
+
+/// Bytes waiting for a client at which its next file waits too, and how often it looks again.
+const FILES_WAIT_AT: usize = 256 * 1024;
+const FILES_WAIT: Duration = Duration::from_millis(20);
 
 /// What a packet asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,11 @@ impl Verb {
             _ => return None,
         })
     }
+}
+
+/// Whether clients use `name` for a verb.
+pub(crate) fn is_verb(name: &str) -> bool {
+    Verb::parse(name).is_some()
 }
 
 /// The params of the `event` verb.
@@ -95,7 +105,7 @@ impl App {
                 ack,
                 number,
             };
-            self.spawn_lane(connection, Some(first));
+            self.spawn_lane(connection, first);
         } else {
             let answered = self
                 .answer(connection, received, number, ack)
@@ -105,13 +115,11 @@ impl App {
     }
 
     /// Works off the lane in a task of its own, beginning with `first`. The lane is busy until it is empty.
-    pub(super) fn spawn_lane(&self, connection: &Connection, first: Option<Waiting>) {
+    fn spawn_lane(&self, connection: &Connection, first: Waiting) {
         connection.record().lane.lock().occupy();
         let (app, connection) = (self.clone(), connection.clone());
         self.tasks().spawn(async move {
-            if let Some(first) = first {
-                app.answer_waiting(&connection, first).await;
-            }
+            app.answer_waiting(&connection, first).await;
             app.work_off(&connection).await;
         });
     }
@@ -130,12 +138,19 @@ impl App {
         }
     }
 
+    /// Whether the options switch a verb off, under whichever of its names.
+    fn refuses(&self, verb: Verb) -> bool {
+        let mut refused = self.options().refused_verbs.iter();
+        refused.any(|name| Verb::parse(name) == Some(verb))
+    }
+
     async fn answer_waiting(&self, connection: &Connection, waiting: Waiting) {
         // It was parsed when it was numbered, so it parses now.
         let Ok(received) = Packet::parse(&waiting.text) else {
             return;
         };
-        if connection.is_destroyed() {
+        // A hook that refuses, or a `quit` before this one, has ended it: nothing behind that is done.
+        if connection.is_destroyed() || connection.spark().is_some_and(|spark| !spark.is_open()) {
             return;
         }
         let answer = self.answer(connection, received, waiting.number, waiting.ack);
@@ -186,7 +201,7 @@ impl App {
             None => Cow::Borrowed("undefined"),
             Some(event) => as_text(event).unwrap_or_else(|| Cow::Borrowed(event.get())),
         };
-        let verb = Verb::parse(&name).filter(|_| self.options().allows(&name));
+        let verb = Verb::parse(&name).filter(|verb| !self.refuses(*verb));
         let errors = &self.options().errors;
         match verb {
             None => {
@@ -196,6 +211,13 @@ impl App {
             Some(Verb::Quit) => connection.destroy(),
             Some(Verb::Action) => self.start_action(connection, packet.params, request),
             Some(Verb::File) => {
+                // One large answer at a time. Whoever takes nothing at all meets the write deadline.
+                while connection
+                    .spark()
+                    .is_some_and(|spark| spark.is_open() && spark.outbox_bytes() > FILES_WAIT_AT)
+                {
+                    tokio::time::sleep(FILES_WAIT).await;
+                }
                 let response = self.file(packet.file).await;
                 connection.send(&request.object(response));
             }

@@ -1,11 +1,12 @@
 //! Where transports deliver. Every event of every connection comes through [`Engine::dispatch`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use stellar_transports::{Bus, Connection, Event};
 
-use super::{Engine, FAREWELL_TIMEOUT, Handshake, Refusal, Spark};
+use super::{Engine, FAREWELL_TIMEOUT, Handshake, Hub, Refusal, Spark};
 
 #[async_trait]
 impl Bus for Engine {
@@ -26,23 +27,36 @@ impl Bus for Engine {
             Event::Closed(reason) => {
                 let spark = Spark::of(connection);
                 self.hub.remove(&spark);
-                match self.handler.closed(&spark, &reason) {
-                    None => self.hub.leave_all(&spark),
-                    Some(farewell) => {
-                        let hub = Arc::clone(&self.hub);
+                // From here on it leaves its rooms, whatever the application's code does.
+                let rooms = Leaving(Arc::clone(&self.hub), spark.clone());
+                // Also called while a panic of the handler unwinds; a second one would end the process.
+                let farewell =
+                    catch_unwind(AssertUnwindSafe(|| self.handler.closed(&spark, &reason)));
+                match farewell {
+                    Ok(None) => {}
+                    Err(_) => {
+                        tracing::error!(conn = %spark.id(), "the handler panicked in `closed`")
+                    }
+                    Ok(Some(farewell)) => {
                         // Tracked, so that a drain waits for it.
                         connection.context().tasks.spawn(async move {
-                            if tokio::time::timeout(FAREWELL_TIMEOUT, farewell)
-                                .await
-                                .is_err()
-                            {
+                            if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {
                                 tracing::warn!(conn = %spark.id(), "leaving took too long; removed from its rooms");
                             }
-                            hub.leave_all(&spark);
+                            drop(rooms);
                         });
                     }
                 }
             }
         }
+    }
+}
+
+/// Takes a connection out of its rooms when dropped.
+struct Leaving(Arc<Hub>, Spark);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave_all(&self.1);
     }
 }

@@ -26,6 +26,8 @@ impl Hub {
 
     pub(super) fn remove(&self, spark: &Spark) {
         self.sparks.write().remove(&spark.id());
+        // It is still in its rooms, but joins none any more.
+        spark.joined().lock().is_over = true;
     }
 
     /// How many connections are open.
@@ -81,7 +83,8 @@ impl Hub {
         let members = room.destroy();
         for member in &members {
             let mut joined = member.spark.joined().lock();
-            joined.names.retain(|joined| *joined != name);
+            // By identity: a room that was created anew under this name is another one.
+            joined.names.retain(|joined| !Arc::ptr_eq(joined, &name));
         }
         Some(members)
     }
@@ -154,7 +157,7 @@ impl Hub {
     }
 
     /// Sends a message to every member of a room: numbered, encoded once per dialect, and in the same order for
-    /// all. `message` makes it when its number is known.
+    /// all. `message` makes it when its number is known; it runs under the room's lock, so it must not use the hub.
     ///
     /// # Errors
     ///
@@ -169,7 +172,8 @@ impl Hub {
         room.publish(message)
     }
 
-    /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything.
+    /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything. It too runs
+    /// under the room's lock.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
 //! Actions and files over HTTP (Stellar specification, §10).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stellar_transports::{Body, Peer, body};
+use tokio::sync::Semaphore;
 
 use super::params::{self, BodyLimits};
 use super::routes::Routes;
@@ -29,6 +31,8 @@ pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) web: Web,
     pub(crate) routes: Routes,
+    /// One for each action that may run. Callers that hang up leave theirs running.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) limits: BodyLimits,
     pub(crate) statics: StaticOptions,
 }
@@ -126,6 +130,15 @@ impl Api {
             };
             return self.respond(requester, outcome, callback);
         }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let outcome = Outcome {
+                error: Some(Error::TooManyPending),
+                status: Some(StatusCode::SERVICE_UNAVAILABLE),
+                params,
+                ..Outcome::default()
+            };
+            return self.respond(requester, outcome, callback);
+        };
         let (app, connection) = (self.app.clone(), requester.connection.clone());
         // In a task of its own: an action is not torn apart because its caller hangs up.
         let call = self.app.tasks().spawn(async move {
@@ -134,7 +147,7 @@ impl Api {
                 .map(|upload| upload.path().to_owned())
                 .collect();
             let outcome = app.call_web(connection, params, paths).await;
-            drop(uploads);
+            drop((uploads, place));
             outcome
         });
         let outcome = call.await.unwrap_or_else(|_| Outcome {
@@ -183,7 +196,8 @@ impl Api {
             None => {
                 let new = fingerprint::derive(peer.ip, &parts.headers);
                 let life = self.web.cookie_expires_ms / 1000;
-                let cookie = format!("{key}={new}; Path=/; Max-Age={life}; SameSite=Lax");
+                let secure = if peer.secure { "; Secure" } else { "" };
+                let cookie = format!("{key}={new}; Path=/; Max-Age={life}; SameSite=Lax{secure}");
                 let cookie = self
                     .web
                     .set_cookie

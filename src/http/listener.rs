@@ -29,6 +29,8 @@ const MAX_HEADERS: usize = 100;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted: enough for all clients of a restarted server to come back at once.
 const BACKLOG: u32 = 4096;
+/// How often a drain looks for connections that have opened meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long the last sockets may take to close once every client has been told to.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -74,6 +76,7 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) max_connections: usize,
     pub(crate) header_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) destroy_on_shutdown: bool,
@@ -200,16 +203,27 @@ impl Bound {
         } else {
             CloseReason::GoingAway
         };
-        // A connection may have opened between two looks; its task ends with the runtime at the latest.
-        for spark in self.hub.sparks() {
-            spark.end(reason.clone());
-        }
         let realtime = &self.router.context.tasks;
         realtime.close();
         sockets.close();
         let all_closed = async {
             realtime.wait().await;
             sockets.wait().await;
+        };
+        // More than one look: a handshake that was under way may still become a connection.
+        let close_all = async {
+            loop {
+                for spark in self.hub.sparks() {
+                    spark.end(reason.clone());
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let all_closed = async {
+            tokio::select! {
+                () = all_closed => {}
+                () = close_all => {}
+            }
         };
         // Members that leave may have hooks, which have a limit of their own.
         let limit = self.settings.close_timeout.max(FAREWELL_TIMEOUT) + CLOSE_GRACE;
@@ -241,12 +255,16 @@ async fn secure(
         tracing::debug!(%error, "cannot switch off Nagle's algorithm");
     }
     match &settings.security {
-        Security::Plain => Some(Socket::plain(stream, Some(permit))),
+        Security::Plain => {
+            Some(Socket::plain(stream, Some(permit)).write_timeout(settings.write_timeout))
+        }
         #[cfg(feature = "tls")]
         Security::Tls(acceptor) => {
             let handshake = tokio::time::timeout(settings.header_timeout, acceptor.accept(stream));
             match handshake.await {
-                Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),
+                Ok(Ok(stream)) => {
+                    Some(Socket::tls(stream, Some(permit)).write_timeout(settings.write_timeout))
+                }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");
                     None

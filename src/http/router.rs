@@ -91,15 +91,15 @@ impl Router {
             .find(|transport| transport.claims(&request))
         {
             if self.is_draining.load(Ordering::Relaxed) {
-                let mut response = body::text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the server is shutting down\n",
-                );
-                let soon = HeaderValue::from_static("1");
-                response.headers_mut().insert(RETRY_AFTER, soon);
-                return response;
+                return shutting_down();
             }
-            return transport.serve(request, peer, &self.context).await;
+            let response = transport.serve(request, peer, &self.context).await;
+            // The server may have been asked to stop meanwhile; then nothing is promised any more.
+            return if self.is_draining.load(Ordering::Relaxed) {
+                shutting_down()
+            } else {
+                response
+            };
         }
         if let Some(response) = self.closed_door(&request) {
             return response;
@@ -160,6 +160,16 @@ impl Router {
         });
         Some(body::json(StatusCode::BAD_REQUEST, answer.to_string()))
     }
+}
+
+fn shutting_down() -> Response<Body> {
+    let mut response = body::text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the server is shutting down\n",
+    );
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(RETRY_AFTER, soon);
+    response
 }
 
 fn serve_script(request: &Request<Incoming>, script: &Script) -> Response<Body> {

@@ -150,7 +150,12 @@ async fn verbs_that_are_switched_off_are_014() {
             json!({"event": "roomAdd", "room": "defaultRoom"}),
             "roomAdd",
         ),
+        (
+            json!({"event": "roomJoin", "room": "defaultRoom"}),
+            "roomJoin",
+        ),
         (json!({"event": "exit"}), "exit"),
+        (json!({"event": "quit"}), "quit"),
     ] {
         let answer = ann.request(packet).await;
         let text = format!("Verb not found or not allowed ({verb})");
@@ -158,10 +163,10 @@ async fn verbs_that_are_switched_off_are_014() {
         assert_eq!(answer["error"]["code"], "014");
         assert_eq!(answer["data"], Value::Null);
     }
-    let joined = ann.request(json!({"event": "roomJoin", "room": "defaultRoom"}));
+    let left = ann.request(json!({"event": "roomLeave", "room": "defaultRoom"}));
     assert_eq!(
-        joined.await["status"],
-        "OK",
+        left.await["error"]["code"],
+        "016",
         "only what is listed is refused"
     );
 }

@@ -24,6 +24,8 @@ mod dialects;
 mod endings;
 /// How errors are put into words, as configured, and verbs that are switched off.
 mod errors;
+/// Hooks, listeners and handlers that panic or never end: who suffers, and who does not.
+mod faulty_code;
 /// Liveness in both directions.
 mod heartbeat;
 /// Hooks around chat and actions, in their order (checks 38–39, 53–60).
@@ -42,5 +44,7 @@ mod session;
 mod shutdown;
 /// Members that do not read.
 mod slow_consumer;
+/// Steady traffic: nobody is cut off for being busy, and nothing is kept of it afterwards.
+mod steady;
 /// The greeting, as configured.
 mod welcome;

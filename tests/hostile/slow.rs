@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::raw::{self, Raw, TEXT, TEXT_BEGINS};
+use crate::support::eventually;
 use crate::{Arena, DOORS};
 
 /// Short deadlines, each well below the patience of the tests.
@@ -270,5 +271,42 @@ async fn an_answer_that_is_never_read_does_not_hold_up_the_others() {
     }
     a_client_connects_soon(&mut arena).await;
     drop(idle);
+    arena.survives().await;
+}
+
+/// A file is not sent for ever to somebody who does not take it.
+#[tokio::test]
+async fn a_download_that_is_not_read_is_given_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const SIZE: u64 = 64 * 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(folder.path().join("large.bin")).unwrap();
+    file.set_len(SIZE).unwrap();
+    let config = format!(
+        "public = {:?}\n[limits]\nwrite_timeout_ms = 300\n",
+        folder.path().to_str().unwrap()
+    );
+    let arena = Arena::configured(&config).await;
+    let mut socket = tokio::net::TcpStream::connect(arena.address())
+        .await
+        .unwrap();
+    let request = b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let descriptors = format!("/proc/{}/fd", arena.server.pid());
+    let has_file_open = || {
+        std::fs::read_dir(&descriptors)
+            .unwrap()
+            .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+            .any(|path| path.ends_with("large.bin"))
+    };
+    eventually("the download has begun", has_file_open).await;
+    eventually("the download is given up", || !has_file_open()).await;
+    let mut received = 0;
+    let mut buffer = vec![0; 1024 * 1024];
+    while let Ok(read @ 1..) = socket.read(&mut buffer).await {
+        received += read as u64;
+    }
+    assert!(received < SIZE, "not all of it was sent");
     arena.survives().await;
 }

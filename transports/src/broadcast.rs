@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::{Connection, Message, SendError};
 
@@ -13,6 +14,8 @@ pub struct Broadcast<'m> {
     message: &'m Message,
     /// Few enough that a scan beats a map.
     encoded: Vec<(&'static str, Bytes)>,
+    /// Counted here and added up at the end: a shared counter per member would be the dearest part of a delivery.
+    sent: Option<(Counter, u64)>,
 }
 
 impl<'m> Broadcast<'m> {
@@ -21,6 +24,7 @@ impl<'m> Broadcast<'m> {
         Self {
             message,
             encoded: Vec::new(),
+            sent: None,
         }
     }
 
@@ -41,6 +45,19 @@ impl<'m> Broadcast<'m> {
                 frame
             }
         };
-        connection.send_encoded(frame)
+        connection.send_encoded(frame)?;
+        match &mut self.sent {
+            Some((_, count)) => *count += 1,
+            None => self.sent = Some((connection.context().metrics.sent.clone(), 1)),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Broadcast<'_> {
+    fn drop(&mut self) {
+        if let Some((sent, count)) = &self.sent {
+            sent.inc_by(*count);
+        }
     }
 }

@@ -172,7 +172,9 @@ impl Connection {
     /// When the connection is over, or ends because its outbox would exceed the limit. The message is then gone.
     pub fn send(self: &Arc<Self>, message: &Message) -> Result<(), SendError> {
         self.context.metrics.encoded.inc();
-        self.send_encoded(self.dialect.encode(message))
+        self.send_encoded(self.dialect.encode(message))?;
+        self.context.metrics.sent.inc();
+        Ok(())
     }
 
     /// Sends bytes that this connection's dialect has encoded.
@@ -191,7 +193,6 @@ impl Connection {
             return Err(self.wake(outbox, SendError::SlowConsumer));
         }
         outbox.push(frame);
-        self.context.metrics.sent.inc();
         self.schedule(outbox);
         Ok(())
     }
@@ -199,7 +200,9 @@ impl Connection {
     /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.
     pub fn send_control(self: &Arc<Self>, frame: Bytes) {
         let mut outbox = self.outbox.lock();
-        if outbox.has_room(frame.len(), self.context.limits.max_outbox) {
+        // After the end only the farewell comes this way: a few frames.
+        let is_farewell = matches!(outbox.life, Life::Closed);
+        if is_farewell || outbox.has_room(frame.len(), self.context.limits.max_outbox) {
             outbox.push(frame);
             self.schedule(outbox);
         } else if matches!(outbox.life, Life::Open) {
@@ -235,6 +238,13 @@ impl Connection {
     /// Lets the transport read again.
     pub fn resume(&self) {
         if self.paused.swap(false, Ordering::AcqRel) {
+            // The time that we did not read does not count against a message that is half received.
+            let restarted = self.context.sweep.clock() + 1;
+            let _none =
+                self.partial_since
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| {
+                        (since != 0).then_some(restarted)
+                    });
             let outbox = self.outbox.lock();
             self.wake(outbox, ());
         }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, Uri};
 use hyper::body::Incoming as IncomingBody;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -92,26 +93,36 @@ impl Memory {
             headers: HeaderMap::new(),
             extensions: http::Extensions::new(),
         };
-        context.bus.admit(&mut handshake).await?;
+        context.admit(&mut handshake).await?;
         let connection = Connection::new(context, "memory", &DIALECT);
         context
             .bus
             .dispatch(&connection, Event::Opened(Box::new(handshake)));
         let (sender, receiver) = mpsc::channel(WIRE);
         let stirred = Arc::new(Notify::new());
-        context
-            .tasks
-            .spawn(pump(Arc::clone(&connection), sender, Arc::clone(&stirred)));
+        let dispatching = Arc::<Mutex<()>>::default();
+        context.tasks.spawn(pump(
+            Arc::clone(&connection),
+            sender,
+            Arc::clone(&stirred),
+            Arc::clone(&dispatching),
+        ));
         Ok(MemoryPeer {
             connection,
             receiver,
             stirred,
+            dispatching,
         })
     }
 }
 
 /// The task of one connection: moves messages from the outbox to the peer as it takes them, and reports the end.
-async fn pump(connection: Arc<Connection>, peer: mpsc::Sender<Received>, stirred: Arc<Notify>) {
+async fn pump(
+    connection: Arc<Connection>,
+    peer: mpsc::Sender<Received>,
+    stirred: Arc<Notify>,
+    dispatching: Arc<Mutex<()>>,
+) {
     let reason = loop {
         let next = poll_fn(|cx| {
             connection.register(cx.waker());
@@ -130,10 +141,11 @@ async fn pump(connection: Arc<Connection>, peer: mpsc::Sender<Received>, stirred
             Outgoing::Close(reason) => break reason,
         }
     };
-    connection
-        .context()
-        .bus
-        .dispatch(&connection, Event::Closed(reason.clone()));
+    {
+        let _alone = dispatching.lock();
+        let bus = &connection.context().bus;
+        bus.dispatch(&connection, Event::Closed(reason.clone()));
+    }
     while let Some(frame) = connection.take_frame() {
         forward(&connection, &peer, &frame).await;
     }
@@ -157,6 +169,8 @@ pub struct MemoryPeer {
     connection: Arc<Connection>,
     receiver: mpsc::Receiver<Received>,
     stirred: Arc<Notify>,
+    /// Keeps what the peer sends from overlapping with the end.
+    dispatching: Arc<Mutex<()>>,
 }
 
 /// What a [`MemoryPeer`] receives.
@@ -187,6 +201,7 @@ impl MemoryPeer {
             }
             stirred.await;
         }
+        let _alone = self.dispatching.lock();
         if self.connection.is_open() {
             self.connection.heard();
             let bus = &self.connection.context().bus;

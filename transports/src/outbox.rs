@@ -12,6 +12,9 @@ use crate::CloseReason;
 /// How many frames one write gathers. Linux takes up to 1,024 slices; past a few dozen nothing is gained.
 pub(crate) const MAX_SLICES: usize = 64;
 
+/// What a waiting frame costs besides its bytes, so that many tiny ones cannot exceed the limit many times over.
+const FRAME_COST: usize = 64;
+
 /// Frames that wait for a peer, in order, and how far the connection is in its life.
 ///
 /// It knows no socket: who writes takes [`slices`](Self::slices) and reports with [`advance`](Self::advance).
@@ -44,7 +47,8 @@ pub(crate) enum Life {
 impl Outbox {
     /// Whether a frame of `len` bytes fits under `limit`. An empty outbox takes a frame of any size.
     pub(crate) fn has_room(&self, len: usize, limit: usize) -> bool {
-        self.frames.is_empty() || self.bytes + len <= limit
+        let frames = self.frames.len() + 1;
+        self.frames.is_empty() || self.bytes + len + frames * FRAME_COST <= limit
     }
 
     pub(crate) fn push(&mut self, frame: Bytes) {
@@ -142,8 +146,20 @@ mod tests {
         assert!(!outbox.has_room(1, 4));
         outbox.advance(10);
         outbox.push(Bytes::from_static(b"x"));
-        assert!(outbox.has_room(3, 4));
-        assert!(!outbox.has_room(4, 4));
+        let limit = 4 + 2 * FRAME_COST;
+        assert!(outbox.has_room(3, limit));
+        assert!(!outbox.has_room(4, limit));
+    }
+
+    #[test]
+    fn tiny_frames_count_with_what_they_cost() {
+        let mut outbox = Outbox::default();
+        let mut taken = 0;
+        while outbox.has_room(0, 64 * FRAME_COST) {
+            outbox.push(Bytes::new());
+            taken += 1;
+        }
+        assert_eq!(taken, 64);
     }
 
     #[test]

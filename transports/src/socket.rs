@@ -3,12 +3,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
@@ -21,6 +23,9 @@ pub struct Socket {
     stream: Stream,
     /// Given back when the socket is closed, wherever that happens.
     _permit: Option<OwnedSemaphorePermit>,
+    /// For whoever owns the socket alone and writes to it as a stream, as HTTP does. A connection has its own deadline.
+    write_timeout: Option<Duration>,
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -36,6 +41,8 @@ impl Socket {
         Self {
             stream: Stream::Plain(stream),
             _permit: permit,
+            write_timeout: None,
+            stalled: None,
         }
     }
 
@@ -45,7 +52,33 @@ impl Socket {
         Self {
             stream: Stream::Tls(Box::new(Mutex::new(stream))),
             _permit: permit,
+            write_timeout: None,
+            stalled: None,
         }
+    }
+
+    /// Fails a write through [`AsyncWrite`] when the peer has taken nothing for this long.
+    #[must_use]
+    pub const fn write_timeout(mut self, limit: Duration) -> Self {
+        self.write_timeout = Some(limit);
+        self
+    }
+
+    /// Watches the outcome of a write for the deadline.
+    fn with_deadline(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let (Some(limit), true) = (self.write_timeout, written.is_pending()) else {
+            self.stalled = None;
+            return written;
+        };
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether any thread may write without waiting, or only the connection's own task may.
@@ -68,11 +101,12 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match &self.stream {
             Stream::Plain(stream) => loop {
-                ready!(stream.poll_write_ready(cx))?;
+                // Tried first: waiting for readiness costs the task's budget, which a busy reader has used up.
                 match stream.try_write_vectored(frames) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
+                ready!(stream.poll_write_ready(cx))?;
             },
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_write_vectored(cx, frames),
@@ -137,19 +171,21 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Self::poll_write_vectored(&self, cx, &[IoSlice::new(buf)])
+        let written = Self::poll_write_vectored(&self, cx, &[IoSlice::new(buf)]);
+        self.with_deadline(cx, written)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         frames: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Self::poll_write_vectored(&self, cx, frames)
+        let written = Self::poll_write_vectored(&self, cx, frames);
+        self.with_deadline(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -23,7 +23,7 @@ pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 ///
 /// # Notes for implementers
 ///
-/// * Ask [`Bus::admit`] before anything is promised to the peer, then dispatch [`Event::Opened`] exactly once,
+/// * Ask [`Context::admit`] before anything is promised to the peer, then dispatch [`Event::Opened`] exactly once,
 ///   [`Event::Received`] in the order of arrival and [`Event::Closed`] exactly once, also when the task dies.
 /// * Events of one connection never overlap. `dispatch` does not block, so call it from the task that reads.
 /// * Do not read while [`Connection::is_paused`].
@@ -81,6 +81,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long a message may take from its first byte to its last. Default 60 s.
     pub receive_timeout: Duration,
+    /// How long [`Bus::admit`] may take. Default 10 s. Then the handshake is answered 503.
+    pub admit_timeout: Duration,
     /// How long to wait for a peer's part of a closing handshake. Default 3 s.
     pub close_timeout: Duration,
     /// Time between two pings to a connection; one without an answer ends it. `None` turns pings off. Default 30 s.
@@ -95,6 +97,7 @@ impl Default for Limits {
             max_outbox: 8 * 1024 * 1024,
             write_timeout: Duration::from_secs(20),
             receive_timeout: Duration::from_secs(60),
+            admit_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(3),
             ping_interval: Some(Duration::from_secs(30)),
         }
@@ -119,6 +122,20 @@ pub struct Context {
 }
 
 impl Context {
+    /// Asks the engine whether a peer may open a connection, within the deadline.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    pub async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal> {
+        let admitted =
+            tokio::time::timeout(self.limits.admit_timeout, self.bus.admit(handshake)).await;
+        admitted.unwrap_or_else(|_| {
+            let refusal = Refusal::new("authorization took too long");
+            Err(refusal.with_status(http::StatusCode::SERVICE_UNAVAILABLE))
+        })
+    }
+
     /// Builds the shared part and starts its sweep.
     ///
     /// # Panics

@@ -6,22 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::middleware::ActionMiddleware;
+use super::super::verbs::is_verb;
 use super::Action;
-
-/// Names that clients use for something else.
-const VERBS: &[&str] = &[
-    "action",
-    "file",
-    "detailsView",
-    "roomAdd",
-    "roomJoin",
-    "roomLeave",
-    "roomView",
-    "say",
-    "event",
-    "quit",
-    "exit",
-];
 
 /// All actions.
 #[derive(Debug, Default)]
@@ -69,7 +55,7 @@ impl Registry {
         if action.name.is_empty() {
             return Err(RegistrationError::NoName);
         }
-        if VERBS.contains(&&*action.name) {
+        if is_verb(&action.name) {
             return Err(RegistrationError::VerbName(action.name));
         }
         if let Some(error) = action.inputs.iter().find_map(|input| input.error()) {
@@ -118,6 +104,7 @@ impl Registry {
         let wanted = match wanted {
             Value::Number(number) => number.as_f64()?,
             Value::String(text) => text.trim().parse().ok()?,
+            Value::Null => return versions.last(),
             _ => return None,
         };
         versions.iter().find(|action| action.version == wanted)

@@ -50,7 +50,11 @@ impl Call {
             .registry()
             .find(&name, self.params.get("apiVersion"))
             .cloned();
-        if let (Some(action), false) = (&action, self.params.contains_key("apiVersion")) {
+        let wanted = self
+            .params
+            .get("apiVersion")
+            .is_some_and(|wanted| !wanted.is_null());
+        if let (Some(action), false) = (&action, wanted) {
             self.params
                 .insert("apiVersion".into(), version_value(action.version));
         }
@@ -148,9 +152,10 @@ async fn before(chain: &[&ActionMiddleware], context: &Context) -> Result<(), St
 async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(), Error> {
     // Defaults, formats and checks may be the application's functions too.
     let prepared = guarded(async {
-        let mut state = context.state();
-        input::prepare_in(&action.inputs, &mut state.params, &app.options().errors)
-            .map(|()| state.params.clone())
+        let mut params = std::mem::take(&mut context.state().params);
+        let prepared = input::prepare_in(&action.inputs, &mut params, &app.options().errors);
+        context.state().params = params.clone();
+        prepared.map(|()| params)
     });
     let params = prepared
         .await?

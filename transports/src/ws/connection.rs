@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{FutureExt, Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
@@ -31,7 +31,9 @@ const READ_BUDGET: usize = 128;
 ///     └──────────── socket broken ─────────────────────────────────► done
 /// ```
 pub(super) struct Pump {
-    stream: WebSocketStream<Wire>,
+    /// There at all times, but while [`Pump::forget_large_buffer`] puts another in its place.
+    stream: Option<WebSocketStream<Wire>>,
+    config: WebSocketConfig,
     connection: Arc<Connection>,
     socket: Arc<Socket>,
     speaks_primus: bool,
@@ -83,7 +85,8 @@ impl Pump {
             .get_or_create(&[("transport", "ws")])
             .inc();
         Self {
-            stream,
+            stream: Some(stream),
+            config,
             speaks_primus: dialect.name() == "primus",
             connection,
             socket,
@@ -103,8 +106,11 @@ impl Pump {
             if self.connection.is_paused() || !self.connection.is_open() {
                 return false;
             }
-            match Pin::new(&mut self.stream).poll_next(cx) {
-                Poll::Pending => return false,
+            match Pin::new(self.stream()).poll_next(cx) {
+                Poll::Pending => {
+                    self.forget_large_buffer();
+                    return false;
+                }
                 Poll::Ready(Some(Ok(message))) => self.deliver(&message, cx),
                 Poll::Ready(Some(Err(error))) => {
                     match failure(&error) {
@@ -122,6 +128,26 @@ impl Pump {
         true
     }
 
+    const fn stream(&mut self) -> &mut WebSocketStream<Wire> {
+        self.stream.as_mut().expect("a pump always has its stream")
+    }
+
+    /// Gives back the memory of a large message: the decoder never shrinks its buffer. Between messages it is empty,
+    /// and a new decoder is as good.
+    fn forget_large_buffer(&mut self) {
+        let guard = &mut self.stream().get_mut().guard;
+        if guard.is_partial() || !guard.take_seen_large() {
+            return;
+        }
+        let config = self.config;
+        if let Some(stream) = self.stream.take() {
+            let wire = stream.into_inner();
+            let fresh = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config));
+            // Nothing is awaited in there.
+            self.stream = fresh.now_or_never();
+        }
+    }
+
     fn deliver(&mut self, message: &WsMessage, cx: &mut TaskContext<'_>) {
         let incoming = match message {
             WsMessage::Text(text) => match self.control(text) {
@@ -132,7 +158,7 @@ impl Pump {
             WsMessage::Close(frame) => {
                 let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
                 // Writes tungstenite's answer to the close into the outbox; the wire takes it without waiting.
-                let _written = Pin::new(&mut self.stream).poll_flush(cx);
+                let _written = Pin::new(self.stream()).poll_flush(cx);
                 return self.finish(CloseReason::PeerClosed(code));
             }
             // Answered by tungstenite; as a sign of life they were counted when they were read.
@@ -239,7 +265,10 @@ impl Pump {
         if is_flushed && std::mem::take(half_close) && self.socket.poll_shutdown(cx).is_pending() {
             *half_close = true;
         }
-        let wire = self.stream.get_mut();
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(());
+        };
+        let wire = stream.get_mut();
         let mut scratch = [0; 2048];
         for _ in 0..READ_BUDGET {
             if is_flushed && wire.guard.has_seen_close() {
@@ -269,6 +298,8 @@ impl Future for Pump {
         // First of all, so that whatever happens from here on wakes this task again.
         this.connection.register(cx.waker());
         if matches!(this.phase, Phase::Open) {
+            // Before reading: a peer that never stops sending uses up the task's budget, and writes would starve.
+            let _tried_again_below = this.connection.poll_flush(cx);
             let has_more = this.receive(cx);
             if let Some(reason) = this.connection.take_closing() {
                 this.begin_closing(reason);
@@ -315,7 +346,12 @@ impl AsyncRead for Wire {
         let read = &buf.filled()[before..];
         if !read.is_empty() {
             self.connection.heard();
+            let begun = self.guard.begun();
             self.guard.scan(read).map_err(io::Error::other)?;
+            if self.guard.begun() != begun {
+                // Another message than the one that the clock was started for.
+                self.connection.set_partial(false);
+            }
             self.connection.set_partial(self.guard.is_partial());
         }
         Poll::Ready(Ok(()))

@@ -72,7 +72,13 @@ pub(super) struct FrameGuard {
     /// A message has begun and its final frame has not.
     is_open: bool,
     has_seen_close: bool,
+    /// Messages begun so far, wrapping.
+    begun: u32,
+    has_seen_large: bool,
 }
+
+/// A frame that makes the decoder's buffer grow to a size that is not to be kept.
+const LARGE: u64 = 32 * 1024;
 
 /// The peer cut a message into too many frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,12 +95,24 @@ impl FrameGuard {
             payload_left: 0,
             is_open: false,
             has_seen_close: false,
+            begun: 0,
+            has_seen_large: false,
         }
     }
 
     /// Whether a message or frame has begun and is not complete.
     pub(super) const fn is_partial(&self) -> bool {
         self.is_open || self.header_len > 0 || self.payload_left > 0
+    }
+
+    /// How many messages have begun, wrapping.
+    pub(super) const fn begun(&self) -> u32 {
+        self.begun
+    }
+
+    /// Whether a large frame has come since the last time that this was asked.
+    pub(super) const fn take_seen_large(&mut self) -> bool {
+        std::mem::replace(&mut self.has_seen_large, false)
     }
 
     /// Whether the peer's close frame has come.
@@ -118,6 +136,7 @@ impl FrameGuard {
             if let Some(payload_len) = self.payload_len() {
                 self.header_len = 0;
                 self.payload_left = payload_len;
+                self.has_seen_large |= payload_len >= LARGE;
                 self.count(self.header[0])?;
             }
         }
@@ -151,6 +170,9 @@ impl FrameGuard {
         match first & 0x0F {
             0x8 => self.has_seen_close = true,
             0x0..=0x7 => {
+                if !self.is_open {
+                    self.begun = self.begun.wrapping_add(1);
+                }
                 self.fragments = if self.is_open { self.fragments + 1 } else { 1 };
                 self.is_open = first & 0x80 == 0;
                 if self.fragments > self.max_fragments {

@@ -103,7 +103,7 @@ impl Transport for Ws {
             headers: parts.headers,
             extensions: parts.extensions,
         };
-        if let Err(refusal) = context.bus.admit(&mut handshake).await {
+        if let Err(refusal) = context.admit(&mut handshake).await {
             context.metrics.count_refusal("authorization");
             let mut response = body::refusal(&refusal);
             // As Primus answers a refused upgrade (Primus specification, §3.2).
