@@ -15,7 +15,7 @@ use stellar::Server;
 use stellar::app::{Action, ActionMiddleware, App, ConnectionMiddleware, Context, Verdict};
 use stellar::engine::{Handshake, Refusal};
 
-/// Runs before anything is promised to the client. A real session is looked up; here its name is the role. What
+/// Runs before anything is promised to a realtime client; HTTP requests meet the action middleware only. A real session is looked up; here its name is the role. What
 /// comes as `sessionID`, by query or cookie, is the connection's fingerprint later.
 async fn authorize(handshake: &mut Handshake) -> Result<(), Refusal> {
     match handshake

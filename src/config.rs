@@ -107,6 +107,9 @@ pub struct LimitsConfig {
     pub max_fields: usize,
     /// Actions called over HTTP that may run at once. One more is answered 007 with 503.
     pub max_web_actions: usize,
+    /// Largest payload of one realtime request: an action's params, an event's data, what is said. Over it the answer
+    /// is 023.
+    pub max_payload_bytes: usize,
     /// Largest file that the `file` verb sends. Over it the answer is 011.
     pub max_file_bytes: usize,
 }
@@ -127,6 +130,7 @@ impl Default for LimitsConfig {
             body_timeout_ms: 30_000,
             max_fields: 1000,
             max_web_actions: 1000,
+            max_payload_bytes: 1024 * 1024,
             max_file_bytes: 5 * 1024 * 1024,
         }
     }
@@ -426,6 +430,7 @@ impl Config {
             simultaneous_actions,
             action_timeout: Duration::from_millis(action_timeout_ms),
             max_file: self.limits.max_file_bytes,
+            max_payload: self.limits.max_payload_bytes,
             fingerprint_key: self.web.cookie_key.clone(),
             refused_verbs,
             errors: app::ErrorFormat { texts, as_text },
@@ -492,8 +497,23 @@ impl Config {
         if !(64..=1024 * 1024).contains(&self.ws.read_buffer_bytes) {
             return fault("ws.read_buffer_bytes must be between 64 and 1048576".into());
         }
-        if self.limits.ping_interval_ms > 0 && self.limits.ping_interval_ms < 20 {
-            return fault("limits.ping_interval_ms must be 0 (off) or at least 20".into());
+        if !matches!(self.limits.ping_interval_ms, 0 | 20..=3_600_000) {
+            return fault(
+                "limits.ping_interval_ms must be 0 (off) or between 20 and 3600000".into(),
+            );
+        }
+        let is_origin =
+            |origin: &String| origin == "*" || origin == "null" || origin.contains("://");
+        if let Some(origin) = self.access.origins.iter().find(|origin| !is_origin(origin)) {
+            return fault(format!(
+                "the origin `{origin}` has no scheme: write https://{origin}"
+            ));
+        }
+        if self.client.global.is_empty() {
+            return fault("client.global is empty: the script needs a name for its global".into());
+        }
+        if self.general.starting_rooms.iter().any(String::is_empty) {
+            return fault("general.starting_rooms lists a room without a name".into());
         }
         Ok(())
     }

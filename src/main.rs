@@ -13,8 +13,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use stellar::app::files::Links;
-use stellar::app::{App, PublicFiles};
+use stellar::app::App;
 use stellar::client_script::{self, Format};
 use stellar::config::{Config, ConfigError};
 use stellar::{Bound, ServeError, Server, asked_to_stop};
@@ -136,22 +135,11 @@ fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
 }
 
 fn build_app(settings: &Config, demo: bool) -> Result<App, Failure> {
-    let files = match &settings.public {
-        Some(public) => PublicFiles::new().root(public),
-        None if demo => stellar::demo::files(),
-        None => PublicFiles::new(),
-    };
-    let links = if settings.web.follow_links {
-        Links::Follow
-    } else {
-        Links::StayInside
-    };
-    let mut builder = App::builder()
-        .options(settings.app_options())
-        .files(files.links(links));
+    let mut builder = App::builder();
     if demo {
-        builder = stellar::demo::actions(builder);
+        builder = stellar::demo::actions(builder.files(stellar::demo::files()));
     }
+    builder = builder.config(settings);
     builder
         .build()
         .map_err(|error| Failure::Usage(error.to_string()))
@@ -208,6 +196,11 @@ fn announce(bound: &Bound, settings: &Config, demo: bool, file_limit: u64) -> Re
             continue;
         };
         for door in entry.doors {
+            let base = if door.path == "/ws" {
+                base.replacen("http", "ws", 1)
+            } else {
+                base.clone()
+            };
             lines.push(format!(
                 "  {name:<10} {base}{} ({})",
                 door.path, door.clients

@@ -156,7 +156,7 @@ impl Server {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. It listens from the moment of the call, not only once it is awaited.
+/// Waits for Ctrl-C, SIGTERM or SIGHUP. It listens from the moment of the call, not only once it is awaited.
 ///
 /// # Panics
 ///
@@ -178,10 +178,13 @@ pub fn asked_to_stop() -> impl Future<Output = ()> {
             }
         };
         let (interrupt, terminate) = (wait(SignalKind::interrupt()), wait(SignalKind::terminate()));
+        // The terminal was closed.
+        let hangup = wait(SignalKind::hangup());
         async move {
             tokio::select! {
                 () = interrupt => {}
                 () = terminate => {}
+                () = hangup => {}
             }
         }
     }

@@ -11,9 +11,11 @@ use tokio_util::task::TaskTracker;
 
 use super::action::{Action, Context, RegistrationError, Registry};
 use super::chat::{Chat, RoomEvent, RoomEvents};
+use super::files::Links;
 use super::middleware::{ActionMiddleware, ChatMiddleware, ConnectionMiddleware, Middleware};
 use super::options::Options;
 use super::{App, Authorize, Inner, PublicFiles};
+use crate::config::Config;
 use crate::engine::{Handshake, Hub, Refusal};
 
 /// Collects actions, middleware and options. See [`App::builder`].
@@ -29,6 +31,20 @@ pub struct AppBuilder {
 }
 
 impl AppBuilder {
+    /// Takes from a configuration what is the app's: options and the public folder.
+    pub fn config(mut self, config: &Config) -> Self {
+        self.options = config.app_options();
+        if let Some(public) = &config.public {
+            self.files = PublicFiles::new().root(public);
+        }
+        self.files = self.files.links(if config.web.follow_links {
+            Links::Follow
+        } else {
+            Links::StayInside
+        });
+        self
+    }
+
     /// Replaces the options.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
@@ -87,6 +103,8 @@ impl AppBuilder {
     }
 
     /// Decides who may connect, before anything is promised. A refusal becomes the HTTP answer to the handshake.
+    ///
+    /// Actions called over HTTP have no handshake: guard them with a global [`ActionMiddleware`].
     ///
     /// ```
     /// use stellar::app::App;

@@ -24,6 +24,10 @@ pub struct Options {
     pub action_timeout: Duration,
     /// Largest file that the `file` verb sends, in bytes. Default 5 MiB. Larger ones are answered 011.
     pub max_file: usize,
+    /// Largest payload of one request, in bytes: an action's params, an event's data, what is said. Default 1 MiB.
+    /// Larger ones are answered 023: params can take a hundred times their size in memory, and what is said waits in
+    /// the outbox of every member.
+    pub max_payload: usize,
     /// The cookie and query parameter that carry a browser's fingerprint. Default `sessionID`.
     pub fingerprint_key: String,
     /// Verbs that clients may not use, by any of their names. Default none. They are answered 014.
@@ -55,6 +59,7 @@ impl Default for Options {
             simultaneous_actions: 5,
             action_timeout: Duration::from_secs(30),
             max_file: 5 * 1024 * 1024,
+            max_payload: 1024 * 1024,
             fingerprint_key: "sessionID".into(),
             refused_verbs: BTreeSet::new(),
             errors: ErrorFormat::default(),

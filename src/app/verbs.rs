@@ -284,8 +284,10 @@ impl App {
         let params = params.unwrap_or_default();
         let data = match params.data {
             None => Ok(Value::Null),
-            Some(data) => serde_json::from_str(data.get()).map_err(|error| {
-                Error::InvalidPacket(format!("the data cannot be read ({error})"))
+            Some(data) => self.bounded(data).and_then(|data| {
+                serde_json::from_str(data.get()).map_err(|error| {
+                    Error::InvalidPacket(format!("the data cannot be read ({error})"))
+                })
             }),
         };
         let delivery = match (as_name(params.room), as_name(params.event), data) {
@@ -372,11 +374,13 @@ impl App {
         // Without params there is no name either: unknown action.
         let params = match params.filter(|params| params.get().starts_with('{')) {
             None => Map::new(),
-            Some(params) => match serde_json::from_str(params.get()) {
+            Some(params) => match self.bounded(params).and_then(|params| {
+                serde_json::from_str(params.get()).map_err(|error| {
+                    Error::InvalidPacket(format!("the params cannot be read ({error})"))
+                })
+            }) {
                 Ok(params) => params,
                 Err(error) => {
-                    let error =
-                        Error::InvalidPacket(format!("the params cannot be read ({error})"));
                     let error = error.to_value(&self.options().errors);
                     connection.send(&request.object(Map::from_iter([("error".to_owned(), error)])));
                     return;
@@ -406,6 +410,17 @@ impl App {
         if running.as_mut().poll(&mut nobody).is_pending() {
             self.tasks().spawn(running);
         }
+    }
+
+    /// The payload, unless it is over the limit.
+    fn bounded<'a>(&self, payload: &'a RawValue) -> Result<&'a RawValue, Error> {
+        let limit = self.options().max_payload;
+        if payload.get().len() > limit {
+            return Err(Error::InvalidPacket(format!(
+                "its payload is larger than {limit} bytes"
+            )));
+        }
+        Ok(payload)
     }
 
     /// What arrived is no text at all.

@@ -118,10 +118,11 @@ impl Api {
                 return self.respond(requester, outcome, None);
             }
         };
-        let callback = params
-            .get("callback")
-            .and_then(Value::as_str)
-            .and_then(callback_name);
+        // Of the query only, as a script element asks for it: in a body it is a param like any other.
+        let query = parts.uri.query().unwrap_or_default();
+        let callback = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "callback")
+            .and_then(|(_, name)| callback_name(&name));
         let params = self.choose_action(parts, params);
         if parts.method == Method::TRACE {
             let outcome = Outcome {

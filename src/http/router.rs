@@ -104,6 +104,9 @@ impl Router {
         if let Some(response) = self.closed_door(&request) {
             return response;
         }
+        if let (Some(api), &Method::OPTIONS) = (&self.api, request.method()) {
+            return api.answer(request, peer).await;
+        }
         let wanted = request.uri().query().and_then(|query| {
             form_urlencoded::parse(query.as_bytes())
                 .find(|(name, _)| name == "transport")

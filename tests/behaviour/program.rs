@@ -130,7 +130,7 @@ async fn the_announcement_names_what_is_open() {
         format!("{base}/\n"),
         format!("{base}/stellar-client "),
         format!("{base}/primus "),
-        format!("{base}/ws "),
+        format!("ws://{}/ws ", server.address),
         format!("{base}/api"),
     ] {
         assert!(text.contains(&part), "{part} in {text}");

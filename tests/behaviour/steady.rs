@@ -65,3 +65,23 @@ async fn a_large_message_leaves_no_memory_behind() {
         "{CLIENTS} quiet connections keep {kept} bytes"
     );
 }
+
+#[tokio::test]
+async fn a_payload_over_the_limit_is_refused_and_the_connection_goes_on() {
+    let options = config(|config| config.limits.max_payload_bytes = 1000);
+    let server = start(App::builder(), options).await;
+    let mut ann = server.primus().await;
+    ann.join("defaultRoom").await;
+    let large = "x".repeat(1000);
+    for packet in [
+        json!({"event": "action", "params": {"action": "status", "x": large}}),
+        json!({"event": "say", "room": "defaultRoom", "message": large}),
+        json!({"event": "event", "params": {"room": "defaultRoom", "event": "e", "data": large}}),
+    ] {
+        let answer = ann.request(packet).await;
+        assert_eq!(answer["error"]["code"], "023", "{answer}");
+    }
+    let fits = "x".repeat(990);
+    assert_eq!(ann.say("defaultRoom", &*fits).await["status"], "OK");
+    assert_eq!(ann.hears().await["message"], fits);
+}

@@ -135,6 +135,20 @@ fn every_transport_has_its_row_and_its_suite() {
 }
 
 #[test]
+fn the_first_command_of_the_readme_means_the_server() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains("cargo run --release -- serve --demo"));
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--offline", "--", "--version"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&cargo.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&cargo.stderr);
+    assert!(said.starts_with("stellar "), "{said}{errors}");
+}
+
+#[test]
 fn architecture_is_short() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(text.lines().count() <= 250);

@@ -6,13 +6,14 @@ mod frame;
 mod handshake;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 
 use crate::{Body, Context, Dialect, Event, Handshake, Peer, Socket, Transport, body};
 
@@ -37,12 +38,33 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Ws {
     options: Options,
+    last_warning: Mutex<Option<Instant>>,
 }
 
 impl Ws {
     /// Builds it.
     pub const fn new(options: Options) -> Self {
-        Self { options }
+        Self {
+            options,
+            last_warning: Mutex::new(None),
+        }
+    }
+
+    /// Tells the operator, who alone can mend it: browsers hide the answer from the page. Once a minute at the most.
+    fn warn_of_origin(&self, headers: &http::HeaderMap) {
+        let mut last = self.last_warning.lock();
+        if last.is_some_and(|last| last.elapsed() < Duration::from_secs(60)) {
+            return;
+        }
+        *last = Some(Instant::now());
+        let origin = headers
+            .get(http::header::ORIGIN)
+            .and_then(|origin| origin.to_str().ok());
+        let origin = origin.unwrap_or_default();
+        tracing::warn!(
+            origin,
+            "refused a page of another origin; to allow it: --origin {origin}"
+        );
     }
 }
 
@@ -86,6 +108,7 @@ impl Transport for Ws {
         };
         if !context.origins.permits(request.headers()) {
             context.metrics.count_refusal("origin");
+            self.warn_of_origin(request.headers());
             return body::text(
                 StatusCode::FORBIDDEN,
                 "this web origin may not connect: the server's `origins` option does not list it",
