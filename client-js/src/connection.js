@@ -124,7 +124,8 @@ function opened(client) {
       remember(client, packet);
       client.state = 'connected';
       client._wasUp = true;
-      client._attempts = 0;
+      // A server that accepts and then drops its clients is not to be hammered: only a link that holds starts anew.
+      client._steady = setTimeout(function () { client._attempts = 0; }, 10000);
       client._connecting = client._waiting = null;
       waiting.forEach(function (entry) { ask(client, entry.text, entry.done); });
       if (done) done(null, packet);
@@ -148,6 +149,7 @@ function unlink(client) {
   client._links++;
   clearTimeout(client._timer);
   clearTimeout(client._retry);
+  clearTimeout(client._steady);
   client._socket = client._retry = null;
   if (client._connecting) calls.push(client._connecting);
   client._connecting = null;

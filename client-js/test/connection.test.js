@@ -224,8 +224,22 @@ test('a connection that came back starts the delays again', () => {
   }
   world.socket.accept();
   world.socket.details(1);
+  world.clock.advance(10000);
   world.socket.drop();
   assert.equal(world.clock.wait, 250);
+});
+
+test('a connection that breaks at once does not start the delays again', () => {
+  const world = new World();
+  world.connected();
+  for (let attempt = 0; attempt < 3; attempt++) {
+    world.socket.drop();
+    world.clock.advance(world.clock.wait);
+    world.socket.accept();
+    world.socket.details(1);
+  }
+  world.socket.drop();
+  assert.equal(world.clock.wait, 250 * 2 ** 3);
 });
 
 test('after the given number of attempts it gives up, and says so', () => {

@@ -271,7 +271,10 @@ impl App {
         let message = said(packet);
         let delivery = match (as_name(packet.room), &message) {
             (Some(room), Some(message)) if !is_empty_message(message) => {
-                self.chat().receive(Some(connection), &room, message).await
+                match self.bounded(message) {
+                    Ok(message) => self.chat().receive(Some(connection), &room, message).await,
+                    Err(error) => Err(error),
+                }
             }
             _ => Err(Error::RoomAndMessageRequired),
         };
