@@ -221,6 +221,8 @@ pub struct Web {
     pub padding: u8,
     /// `Cache-Control: max-age` of files, in seconds.
     pub file_cache_seconds: u64,
+    /// Whether files have an `ETag`. `Last-Modified` is always sent.
+    pub enable_etag: bool,
     /// Whether HTTP clients without a fingerprint are given one as a cookie.
     pub set_cookie: bool,
     /// The cookie and query parameter that carry the fingerprint.
@@ -246,6 +248,7 @@ impl Default for Web {
             return_error_codes: true,
             padding: 2,
             file_cache_seconds: 60,
+            enable_etag: true,
             set_cookie: true,
             cookie_key: "sessionID".into(),
             cookie_expires_ms: 3_600_000,

@@ -215,7 +215,7 @@ fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
         },
         statics: StaticOptions {
             max_age: Duration::from_secs(config.web.file_cache_seconds),
-            ..StaticOptions::default()
+            etag: config.web.enable_etag,
         },
     })
 }

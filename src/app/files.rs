@@ -5,6 +5,8 @@
 //! worked out on the segments and may not climb out of the root, so whatever is joined to a root
 //! lies below it. Only symbolic links can lead elsewhere; [`Links`] says whether they may.
 //!
+//! Names that begin with a dot are not served, but for `.well-known`.
+//!
 //! Everything that is not to be served looks the same from outside: not found. Files are read from
 //! disk at each request, there is no cache.
 
@@ -14,6 +16,7 @@ mod body;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -222,6 +225,11 @@ fn is_plain(segment: &str) -> bool {
         && parts.next().is_none()
 }
 
+/// Whether a name is meant for the owner of the folder (`.env`, `.git`), not for the public.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") && name != ".well-known"
+}
+
 impl Shelf {
     fn find(&self, name: &Name) -> Option<Found> {
         let below: PathBuf = name.segments.iter().collect();
@@ -244,6 +252,9 @@ impl Shelf {
     }
 
     fn find_on_disk(&self, root: &Path, below: &Path, is_folder: bool) -> Option<Found> {
+        if below.iter().any(is_hidden) {
+            return None;
+        }
         let mut path = root.join(below);
         let mut metadata = path.metadata().ok()?;
         if is_folder && !metadata.is_dir() {

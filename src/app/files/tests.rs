@@ -138,6 +138,21 @@ async fn a_file_is_found_by_its_name() {
 }
 
 #[tokio::test]
+async fn hidden_files_are_not_public() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in [".git", ".well-known"] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+        std::fs::write(root.path().join(folder).join("config"), "x").unwrap();
+    }
+    std::fs::write(root.path().join(".env"), "SECRET=1").unwrap();
+    let files = PublicFiles::new().root(root.path());
+    for name in [".env", "/.env", "./.env", ".git/config", ".git/../.env"] {
+        assert!(files.find(name).await.is_none(), "{name}");
+    }
+    assert!(files.find(".well-known/config").await.is_some());
+}
+
+#[tokio::test]
 async fn a_folder_stands_for_its_index_file() {
     let project = Project::new();
     let files = project.files();
@@ -287,7 +302,6 @@ async fn the_mime_type_follows_the_extension() {
         ("a.tar.gz", "application/gzip"),
         ("a.unheard-of", "application/octet-stream"),
         ("noextension", "application/octet-stream"),
-        (".html", "application/octet-stream"),
     ] {
         project.write(&format!("public/{name}"), b"x");
         assert_eq!(
