@@ -41,8 +41,8 @@ impl Dialect for EventStream {
         }
     }
 
-    fn ping(&self, _now: u64) -> Bytes {
-        Bytes::from_static(b": ping\n\n")
+    fn ping(&self, _now: u64) -> Option<Bytes> {
+        Some(Bytes::from_static(b": ping\n\n"))
     }
 }
 

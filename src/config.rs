@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::app;
 use crate::engine::{Limits, Origins};
 
+mod transports;
+
+pub use transports::{PollingConfig, WsConfig};
+
 /// The root of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +36,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The `ws` transport.
     pub ws: WsConfig,
+    /// The `polling` transport.
+    pub polling: PollingConfig,
     /// Rooms, actions and greeting.
     pub general: General,
     /// Actions and files over HTTP.
@@ -132,22 +138,6 @@ impl Default for LimitsConfig {
             max_web_actions: 1000,
             max_payload_bytes: 1024 * 1024,
             max_file_bytes: 5 * 1024 * 1024,
-        }
-    }
-}
-
-/// The `ws` transport.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WsConfig {
-    /// Read buffer of each connection. Larger ones take bursts of large messages with fewer reads.
-    pub read_buffer_bytes: usize,
-}
-
-impl Default for WsConfig {
-    fn default() -> Self {
-        Self {
-            read_buffer_bytes: 1024,
         }
     }
 }
@@ -332,6 +322,7 @@ impl Default for Config {
             access: Access::default(),
             limits: LimitsConfig::default(),
             ws: WsConfig::default(),
+            polling: PollingConfig::default(),
             general: General::default(),
             web: Web::default(),
             client: Client::default(),
@@ -391,16 +382,6 @@ impl Config {
     /// The web origins that may connect.
     pub(crate) fn origins(&self) -> Origins {
         Origins::allow(&self.access.origins)
-    }
-
-    /// The options of the transports.
-    pub(crate) fn transport_options(&self) -> stellar_transports::Options {
-        stellar_transports::Options {
-            #[cfg(feature = "ws")]
-            ws: stellar_transports::ws::Options {
-                read_buffer: self.ws.read_buffer_bytes,
-            },
-        }
     }
 
     /// The options of the app.
@@ -497,9 +478,7 @@ impl Config {
                 "general.refused_verbs lists `{unknown}`, which is no verb"
             ));
         }
-        if !(64..=1024 * 1024).contains(&self.ws.read_buffer_bytes) {
-            return fault("ws.read_buffer_bytes must be between 64 and 1048576".into());
-        }
+        self.check_transport_sections()?;
         if !matches!(self.limits.ping_interval_ms, 0 | 20..=3_600_000) {
             return fault(
                 "limits.ping_interval_ms must be 0 (off) or between 20 and 3600000".into(),
@@ -639,7 +618,7 @@ mod tests {
             assert_eq!(check(&["ws"]), Ok(()));
             assert!(check(&["ws", "ws"]).unwrap_err().contains("twice"));
             assert!(
-                check(&["ws", "polling"])
+                check(&["ws", "socketio"])
                     .unwrap_err()
                     .contains("not built in")
             );

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use stellar_transports::Transport;
@@ -110,7 +109,7 @@ impl Server {
                 .transport
                 .iter()
                 .filter_map(|name| stellar_transports::entry(name)?.build)
-                .map(|build| build(&options)),
+                .map(|build| build(&options, &config.transport)),
         );
         let engine = match &app {
             Some(_) => engine
@@ -129,7 +128,6 @@ impl Server {
             api,
             scripts: Scripts::new(&config),
             metrics,
-            is_draining: AtomicBool::new(false),
         };
         let settings = Settings {
             security,

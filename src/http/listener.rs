@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -192,7 +191,7 @@ impl Bound {
 
     async fn drain(self, stop: &CancellationToken, sockets: &TaskTracker) {
         drop(self.listener);
-        self.router.is_draining.store(true, Ordering::Relaxed);
+        self.router.context.drain();
         if let Some(app) = &self.app {
             app.stop();
             let _cut_short = tokio::time::timeout(self.settings.shutdown_timeout, app.idle()).await;

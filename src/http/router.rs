@@ -1,16 +1,13 @@
 //! Which part of the server answers a request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue,
-};
-use http::header::{IF_NONE_MATCH, RETRY_AFTER, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
+use http::header::{IF_NONE_MATCH, VARY};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
-use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, body, primus};
+use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, accept, body, primus};
 
 use super::api::Api;
 use crate::client_script::{Script, Scripts};
@@ -24,8 +21,6 @@ pub(crate) struct Router {
     pub(crate) api: Option<Api>,
     pub(crate) scripts: Scripts,
     pub(crate) metrics: Registry,
-    /// Set once the server is asked to stop.
-    pub(crate) is_draining: AtomicBool,
 }
 
 impl Router {
@@ -35,7 +30,7 @@ impl Router {
             Some(response) => response,
             None => self.dispatch(request, peer).await,
         };
-        if self.is_draining.load(Ordering::Relaxed) {
+        if self.context.is_draining() {
             let close = HeaderValue::from_static("close");
             response
                 .headers_mut()
@@ -51,7 +46,7 @@ impl Router {
         }
         Some(match request.uri().path() {
             "/healthz" => body::text(StatusCode::OK, "ok\n"),
-            "/readyz" if self.is_draining.load(Ordering::Relaxed) => {
+            "/readyz" if self.context.is_draining() => {
                 body::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/readyz" => body::text(StatusCode::OK, "ready\n"),
@@ -90,16 +85,7 @@ impl Router {
             .iter()
             .find(|transport| transport.claims(&request))
         {
-            if self.is_draining.load(Ordering::Relaxed) {
-                return shutting_down();
-            }
-            let response = transport.serve(request, peer, &self.context).await;
-            // The server may have been asked to stop meanwhile; then nothing is promised any more.
-            return if self.is_draining.load(Ordering::Relaxed) {
-                shutting_down()
-            } else {
-                response
-            };
+            return transport.serve(request, peer, &self.context).await;
         }
         if let Some(response) = self.closed_door(&request) {
             return response;
@@ -165,28 +151,9 @@ impl Router {
     }
 }
 
-fn shutting_down() -> Response<Body> {
-    let mut response = body::text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the server is shutting down\n",
-    );
-    let soon = HeaderValue::from_static("1");
-    response.headers_mut().insert(RETRY_AFTER, soon);
-    response
-}
-
 fn serve_script(request: &Request<Incoming>, script: &Script) -> Response<Body> {
     let headers = request.headers();
-    let takes_gzip = headers
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            (name.trim() == "gzip").then_some(weight.trim())
-        })
-        .any(|weight| !matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+    let takes_gzip = accept::takes(headers, "gzip");
     let takes_gzip = takes_gzip && !script.gzip.is_empty();
     let etag = &script.etags[usize::from(takes_gzip)];
     let is_known = headers

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod memory;
+#[cfg(feature = "polling")]
+mod polling;
 mod recorder;
 mod suite;
 #[cfg(feature = "ws")]
@@ -23,6 +25,9 @@ trait Plug: Sized + Send + Sync {
     const TRANSPORT: &'static str;
     /// Whether peers are out of reach of the message size limit: no bytes come from outside.
     const HAS_NO_SIZE_LIMIT: bool = false;
+
+    /// Whether a peer may go unseen, because it has no connection at that moment; then its heartbeat tells.
+    const MAY_GO_UNSEEN: bool = false;
 
     type Client: Client;
 

@@ -105,7 +105,11 @@ pub(crate) async fn reports_a_broken_connection_once<P: Plug>() {
     let client = plug.connect("").await.unwrap();
     recorder.opened(1).await;
     drop(client);
-    assert_eq!(recorder.closed().await, CloseReason::PeerGone);
+    match recorder.closed().await {
+        CloseReason::PeerGone => {}
+        CloseReason::HeartbeatMissed if P::MAY_GO_UNSEEN => {}
+        other => panic!("closed for {other:?}"),
+    }
     assert_eq!(closes(&recorder.told()), 1);
 }
 

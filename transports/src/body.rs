@@ -1,7 +1,7 @@
 //! Small HTTP answers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
@@ -40,13 +40,24 @@ pub fn json(status: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
 
 /// The answer to a refused handshake (Primus specification, §3.2).
 pub fn refusal(refusal: &Refusal) -> Response<Body> {
-    let body = serde_json::json!({ "error": refusal.error }).to_string();
-    let mut response = json(refusal.status, body);
+    refusal_with(refusal, |error| serde_json::json!({ "error": error }))
+}
+
+/// As [`refusal`], for protocols whose clients read another body, which `body` makes of the error.
+pub fn refusal_with(
+    refusal: &Refusal,
+    body: impl FnOnce(&serde_json::Value) -> serde_json::Value,
+) -> Response<Body> {
+    let mut response = json(refusal.status, body(&refusal.error).to_string());
     if refusal.status == StatusCode::UNAUTHORIZED
         && let Some(challenge) = &refusal.authenticate
         && let Ok(challenge) = HeaderValue::from_str(challenge)
     {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+        let soon = HeaderValue::from_static("1");
+        response.headers_mut().insert(RETRY_AFTER, soon);
     }
     response
 }

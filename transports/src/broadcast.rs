@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::connection::PushError;
 use crate::{Connection, Message, SendError};
 
 /// A message on its way to several connections. Each encoding of it is made at the first connection that needs it,
@@ -34,23 +35,32 @@ impl<'m> Broadcast<'m> {
     ///
     /// As [`Connection::send`].
     pub fn send_to(&mut self, connection: &Arc<Connection>) -> Result<(), SendError> {
-        let dialect = connection.dialect();
-        let encoding = dialect.encoding();
-        let frame = match self.encoded.iter().find(|(known, _)| *known == encoding) {
-            Some((_, frame)) => frame.clone(),
-            None => {
-                connection.context().metrics.encoded.inc();
-                let frame = dialect.encode(self.message);
-                self.encoded.push((encoding, frame.clone()));
-                frame
+        loop {
+            let is_linked = connection.is_linked();
+            let frame = self.frame_for(connection);
+            match connection.push(frame, is_linked) {
+                Ok(()) => break,
+                Err(PushError::Send(error)) => return Err(error),
+                Err(PushError::Outdated) => {}
             }
-        };
-        connection.send_encoded(frame)?;
+        }
         match &mut self.sent {
             Some((_, count)) => *count += 1,
             None => self.sent = Some((connection.context().metrics.sent.clone(), 1)),
         }
         Ok(())
+    }
+
+    fn frame_for(&mut self, connection: &Connection) -> Bytes {
+        let dialect = connection.dialect();
+        let encoding = dialect.encoding();
+        if let Some((_, frame)) = self.encoded.iter().find(|(known, _)| *known == encoding) {
+            return frame.clone();
+        }
+        connection.context().metrics.encoded.inc();
+        let frame = dialect.encode(self.message);
+        self.encoded.push((encoding, frame.clone()));
+        frame
     }
 }
 

@@ -28,6 +28,7 @@ pub enum Initiator {
 /// | [`HeartbeatMissed`](Self::HeartbeatMissed) | 4003 | `heartbeat_missed` | server | yes |
 /// | [`ReceiveTimeout`](Self::ReceiveTimeout) | 4004 | `receive_timeout` | server | yes |
 /// | [`TooManyFragments`](Self::TooManyFragments) | 1008 | `too_many_fragments` | server | yes |
+/// | [`TooManyPackets`](Self::TooManyPackets) | 1008 | `too_many_packets` | server | yes |
 /// | [`ProtocolError`](Self::ProtocolError) | 1002 | `protocol_error` | server | yes |
 /// | [`InvalidText`](Self::InvalidText) | 1007 | `invalid_text` | server | yes |
 /// | [`UnsupportedData`](Self::UnsupportedData) | 1003 | `unsupported_data` | server | yes |
@@ -53,6 +54,8 @@ pub enum CloseReason {
     ReceiveTimeout,
     /// One message came in more pieces than allowed.
     TooManyFragments,
+    /// One request brought more packets than allowed.
+    TooManyPackets,
     /// The peer broke the rules of its protocol. The text says how.
     ProtocolError(Cow<'static, str>),
     /// Text that is not UTF-8.
@@ -71,7 +74,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every label.
-    pub const LABELS: [&'static str; 15] = [
+    pub const LABELS: [&'static str; 16] = [
         "ended",
         "going_away",
         "reconnect",
@@ -87,6 +90,7 @@ impl CloseReason {
         "peer_closed",
         "peer_gone",
         "unsupported_data",
+        "too_many_packets",
     ];
 
     /// The close code.
@@ -99,7 +103,7 @@ impl CloseReason {
             Self::WriteTimeout => 4002,
             Self::HeartbeatMissed => 4003,
             Self::ReceiveTimeout => 4004,
-            Self::TooManyFragments => 1008,
+            Self::TooManyFragments | Self::TooManyPackets => 1008,
             Self::ProtocolError(_) => 1002,
             Self::InvalidText => 1007,
             Self::UnsupportedData => 1003,
@@ -128,6 +132,7 @@ impl CloseReason {
             Self::PeerClosed(_) => 12,
             Self::PeerGone => 13,
             Self::UnsupportedData => 14,
+            Self::TooManyPackets => 15,
         }]
     }
 
@@ -140,6 +145,7 @@ impl CloseReason {
             | Self::HeartbeatMissed
             | Self::ReceiveTimeout
             | Self::TooManyFragments
+            | Self::TooManyPackets
             | Self::ProtocolError(_)
             | Self::InvalidText
             | Self::UnsupportedData
@@ -179,6 +185,7 @@ impl fmt::Display for CloseReason {
             Self::HeartbeatMissed => "no sign of life",
             Self::ReceiveTimeout => "message not finished in time",
             Self::TooManyFragments => "too many fragments",
+            Self::TooManyPackets => "too many packets",
             Self::ProtocolError(detail) => detail,
             Self::InvalidText => "text is not valid UTF-8",
             Self::UnsupportedData => "binary data is not understood here",
@@ -212,6 +219,7 @@ mod tests {
             CloseReason::PeerClosed(1005),
             CloseReason::PeerGone,
             CloseReason::UnsupportedData,
+            CloseReason::TooManyPackets,
         ];
         for (reason, label) in all.iter().zip(CloseReason::LABELS) {
             assert_eq!(reason.label(), label);

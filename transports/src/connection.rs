@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::outbox::{Life, MAX_SLICES, Outbox};
 use crate::turn;
-use crate::{CloseReason, Context, Dialect, Message, Socket};
+use crate::{CloseReason, Context, Dialect, Event, Handshake, Incoming, Message, Socket};
 
 /// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
 /// does not make a healthy peer look slow.
@@ -72,6 +72,22 @@ pub enum Outgoing {
     Close(CloseReason),
 }
 
+/// A socket that the connection's frames are written to, and how they look there. Set once: from the start, or when
+/// a connection without a socket moves to one.
+struct Link {
+    socket: Arc<Socket>,
+    dialect: &'static dyn Dialect,
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PushError {
+    /// As for messages.
+    Send(SendError),
+    /// The connection has changed its dialect since the frame was encoded.
+    Outdated,
+}
+
 /// A handle on one connection, shared by its transport and the engine.
 ///
 /// Sending never waits: a message goes into the outbox, which is bounded in bytes, and from there to the socket at
@@ -79,8 +95,9 @@ pub enum Outgoing {
 pub struct Connection {
     id: ConnectionId,
     transport: &'static str,
+    /// The dialect until there is a link.
     dialect: &'static dyn Dialect,
-    socket: Option<Arc<Socket>>,
+    link: OnceLock<Link>,
     outbox: Mutex<Outbox>,
     heartbeat: Heartbeat,
     /// When the message that is coming in began, in ms of the sweep's clock plus one; 0 between messages.
@@ -99,7 +116,7 @@ impl Connection {
         transport: &'static str,
         dialect: &'static dyn Dialect,
     ) -> Arc<Self> {
-        Self::build(context, transport, dialect, None)
+        Self::build(context, transport, dialect, OnceLock::new())
     }
 
     /// A connection that writes to `socket`.
@@ -109,20 +126,21 @@ impl Connection {
         dialect: &'static dyn Dialect,
         socket: Arc<Socket>,
     ) -> Arc<Self> {
-        Self::build(context, transport, dialect, Some(socket))
+        let link = OnceLock::from(Link { socket, dialect });
+        Self::build(context, transport, dialect, link)
     }
 
     fn build(
         context: &Arc<Context>,
         transport: &'static str,
         dialect: &'static dyn Dialect,
-        socket: Option<Arc<Socket>>,
+        link: OnceLock<Link>,
     ) -> Arc<Self> {
         let connection = Arc::new(Self {
             id: ConnectionId::random(),
             transport,
             dialect,
-            socket,
+            link,
             outbox: Mutex::default(),
             heartbeat: Heartbeat::default(),
             partial_since: AtomicU64::new(0),
@@ -145,14 +163,63 @@ impl Connection {
         self.transport
     }
 
-    /// The peer's message language.
-    pub const fn dialect(&self) -> &'static dyn Dialect {
-        self.dialect
+    /// The peer's message language. It changes at most once: when the connection moves to a socket.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.link.get().map_or(self.dialect, |link| link.dialect)
+    }
+
+    /// Whether the connection writes to a socket of its own.
+    pub fn is_linked(&self) -> bool {
+        self.link.get().is_some()
+    }
+
+    fn socket(&self) -> Option<&Arc<Socket>> {
+        self.link.get().map(|link| &link.socket)
+    }
+
+    /// Moves a connection that had no socket to one. What waits is written in the new dialect by `translate`, and stays
+    /// in front of what is sent from now on. A connection that has a socket keeps it.
+    pub fn move_to(
+        &self,
+        socket: Arc<Socket>,
+        dialect: &'static dyn Dialect,
+        translate: impl Fn(Bytes) -> Bytes,
+    ) {
+        // Whoever pushes a frame checks the link under this lock, so none gets in between.
+        let mut outbox = self.outbox.lock();
+        if self.link.set(Link { socket, dialect }).is_ok() {
+            outbox.translate(translate);
+        }
     }
 
     /// What all transports share.
     pub const fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    /// Tells the bus that the connection is open, and counts it. Once, before all other events.
+    pub fn report_opened(self: &Arc<Self>, handshake: Handshake) {
+        let label = [("transport", self.transport)];
+        self.context.metrics.connections.get_or_create(&label).inc();
+        let opened = Event::Opened(Box::new(handshake));
+        self.context.bus.dispatch(self, opened);
+    }
+
+    /// Tells the bus what the peer sent.
+    pub fn report_received(self: &Arc<Self>, message: Incoming<'_>) {
+        self.context.metrics.received.inc();
+        self.context.bus.dispatch(self, Event::Received(message));
+    }
+
+    /// Tells the bus that the connection is over, and counts it. Once, after all other events.
+    pub fn report_closed(self: &Arc<Self>, reason: CloseReason) {
+        let metrics = &self.context.metrics;
+        let label = [("transport", self.transport)];
+        metrics.connections.get_or_create(&label).dec();
+        let label = [("reason", reason.label())];
+        metrics.closed.get_or_create(&label).inc();
+        tracing::debug!(conn = %self.id, reason = reason.label(), "connection closed");
+        self.context.bus.dispatch(self, Event::Closed(reason));
     }
 
     /// Attaches the engine's own state. The first call wins and returns true.
@@ -171,17 +238,27 @@ impl Connection {
     ///
     /// When the connection is over, or ends because its outbox would exceed the limit. The message is then gone.
     pub fn send(self: &Arc<Self>, message: &Message) -> Result<(), SendError> {
-        self.context.metrics.encoded.inc();
-        self.send_encoded(self.dialect.encode(message))?;
+        loop {
+            self.context.metrics.encoded.inc();
+            let is_linked = self.is_linked();
+            match self.push(self.dialect().encode(message), is_linked) {
+                Ok(()) => break,
+                Err(PushError::Send(error)) => return Err(error),
+                Err(PushError::Outdated) => {}
+            }
+        }
         self.context.metrics.sent.inc();
         Ok(())
     }
 
-    /// Sends bytes that this connection's dialect has encoded.
-    pub(crate) fn send_encoded(self: &Arc<Self>, frame: Bytes) -> Result<(), SendError> {
+    /// Sends bytes that this connection's dialect has encoded, as it was when [`is_linked`](Self::is_linked) was asked.
+    pub(crate) fn push(self: &Arc<Self>, frame: Bytes, is_linked: bool) -> Result<(), PushError> {
         let mut outbox = self.outbox.lock();
+        if self.is_linked() != is_linked {
+            return Err(PushError::Outdated);
+        }
         if !matches!(outbox.life, Life::Open) {
-            return Err(SendError::Closed);
+            return Err(PushError::Send(SendError::Closed));
         }
         let limit = self.context.limits.max_outbox;
         if !outbox.has_room(frame.len(), limit) {
@@ -190,7 +267,7 @@ impl Connection {
         }
         if !outbox.has_room(frame.len(), limit) {
             outbox.life = Life::Closing(CloseReason::SlowConsumer);
-            return Err(self.wake(outbox, SendError::SlowConsumer));
+            return Err(self.wake(outbox, PushError::Send(SendError::SlowConsumer)));
         }
         outbox.push(frame);
         self.schedule(outbox);
@@ -199,7 +276,14 @@ impl Connection {
 
     /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.
     pub fn send_control(self: &Arc<Self>, frame: Bytes) {
+        self.send_control_with(|_| frame);
+    }
+
+    /// As [`send_control`](Self::send_control), for a frame that looks different once the connection
+    /// [is linked](Self::is_linked), which `encode` is told.
+    pub fn send_control_with(self: &Arc<Self>, encode: impl FnOnce(bool) -> Bytes) {
         let mut outbox = self.outbox.lock();
+        let frame = encode(self.is_linked());
         // After the end only the farewell comes this way: a few frames.
         let is_farewell = matches!(outbox.life, Life::Closed);
         if is_farewell || outbox.has_room(frame.len(), self.context.limits.max_outbox) {
@@ -278,15 +362,19 @@ impl Connection {
         }
     }
 
-    /// One heartbeat: pings, or ends the connection if the last ping brought nothing. `frame` is the dialect's ping.
-    pub(crate) fn beat(self: &Arc<Self>, frame: Bytes) {
+    /// One heartbeat: pings, or ends the connection if the last ping brought nothing. `frame` is the dialect's ping,
+    /// encoded as for [`push`](Self::push).
+    pub(crate) fn beat(self: &Arc<Self>, frame: Bytes, is_linked: bool) {
         if self.is_paused() {
             // We are the ones who do not read; silence says nothing about the peer.
             self.heartbeat.heard();
         }
         match self.heartbeat.beat() {
             Beat::Ping => {
-                let _closed_meanwhile = self.send_encoded(frame);
+                if self.push(frame, is_linked) == Err(PushError::Outdated) {
+                    // It moves at this moment, which is a sign of life too.
+                    self.heartbeat.heard();
+                }
             }
             Beat::Dead => self.close(CloseReason::HeartbeatMissed),
         }
@@ -364,6 +452,17 @@ impl Connection {
         self.outbox.lock().pop()
     }
 
+    /// Takes the next frames, also after the close: as many as fit into `limit` bytes with `overhead` more for each, and
+    /// a first one of any size.
+    pub fn take_frames(&self, limit: usize, overhead: usize) -> Vec<Bytes> {
+        self.outbox.lock().pop_up_to(limit, overhead)
+    }
+
+    /// Whether nothing waits for the peer.
+    pub fn has_sent_all(&self) -> bool {
+        self.outbox.lock().is_empty()
+    }
+
     /// Lets the connection's own task look around.
     pub fn wake_task(&self) {
         let outbox = self.outbox.lock();
@@ -381,7 +480,7 @@ impl Connection {
 
     /// Writes everything, or registers the task for when the socket takes data again.
     pub fn poll_flush(self: &Arc<Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        let Some(socket) = &self.socket else {
+        let Some(socket) = self.socket() else {
             return Poll::Ready(Ok(()));
         };
         let mut outbox = self.outbox.lock();
@@ -415,11 +514,7 @@ impl Connection {
 
     /// Tries to write without waiting. Returns false if the connection's own task has to go on.
     fn write_out(&self, outbox: &mut Outbox) -> bool {
-        let Some(socket) = self
-            .socket
-            .as_ref()
-            .filter(|socket| socket.writes_from_anywhere())
-        else {
+        let Some(socket) = self.socket().filter(|socket| socket.writes_from_anywhere()) else {
             return outbox.is_empty();
         };
         while !outbox.is_empty() {
@@ -474,7 +569,7 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("id", &self.id)
             .field("transport", &self.transport)
-            .field("dialect", &self.dialect.name())
+            .field("dialect", &self.dialect().name())
             .finish_non_exhaustive()
     }
 }

@@ -26,5 +26,6 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     fn encode(&self, message: &Message) -> Bytes;
 
     /// The bytes of a ping sent at `now` (ms since the Unix epoch). Any traffic in return counts as its answer.
-    fn ping(&self, now: u64) -> Bytes;
+    /// `None` where the transport has heartbeats of its own and the dialect adds none.
+    fn ping(&self, now: u64) -> Option<Bytes>;
 }

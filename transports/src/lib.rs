@@ -11,11 +11,14 @@
 //!
 //! This file is the registry: the one list of built-in transports, and of the doors of those that are not built in.
 
+pub mod accept;
 pub mod body;
 mod broadcast;
 mod close;
 mod connection;
 mod dialect;
+#[cfg(feature = "polling")]
+mod engineio;
 mod handshake;
 mod heartbeat;
 #[cfg(feature = "testing")]
@@ -24,6 +27,8 @@ mod message;
 mod metrics;
 mod origin;
 mod outbox;
+#[cfg(feature = "polling")]
+pub mod polling;
 pub mod primus;
 mod socket;
 mod sweep;
@@ -53,6 +58,9 @@ pub struct Options {
     /// Options of the `ws` transport.
     #[cfg(feature = "ws")]
     pub ws: ws::Options,
+    /// Options of the `polling` transport.
+    #[cfg(feature = "polling")]
+    pub polling: polling::Options,
 }
 
 /// One line of the registry.
@@ -68,8 +76,8 @@ pub struct Entry {
     pub build: Option<Build>,
 }
 
-/// Builds a transport.
-pub type Build = fn(&Options) -> Arc<dyn Transport>;
+/// Builds a transport. The names are those of all built-in transports that will be open, itself among them.
+pub type Build = fn(&Options, &[String]) -> Arc<dyn Transport>;
 
 /// A door: a path prefix (of whole segments), and what else tells its requests apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +118,7 @@ pub const REGISTRY: &[Entry] = &[
             },
         ],
         #[cfg(feature = "ws")]
-        build: Some(|options| Arc::new(ws::Ws::new(options.ws.clone()))),
+        build: Some(|options, _| Arc::new(ws::Ws::new(options.ws.clone()))),
         #[cfg(not(feature = "ws"))]
         build: None,
     },
@@ -129,6 +137,14 @@ pub const REGISTRY: &[Entry] = &[
                 clients: "engine.io-client",
             },
         ],
+        #[cfg(feature = "polling")]
+        build: Some(|options, open| {
+            // A server that was told not to open WebSocket does not open it by a side door.
+            let has_websocket = open.iter().any(|name| name == "ws");
+            let polling = polling::Polling::new(options.polling.clone(), has_websocket);
+            Arc::new(polling)
+        }),
+        #[cfg(not(feature = "polling"))]
         build: None,
     },
     Entry {

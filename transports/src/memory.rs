@@ -46,8 +46,8 @@ impl Dialect for MemoryDialect {
         frame.freeze()
     }
 
-    fn ping(&self, _now: u64) -> Bytes {
-        Bytes::from_static(b"p")
+    fn ping(&self, _now: u64) -> Option<Bytes> {
+        Some(Bytes::from_static(b"p"))
     }
 }
 

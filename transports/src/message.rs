@@ -95,6 +95,15 @@ pub enum IncomingPayload<'a> {
 }
 
 impl<'a> Incoming<'a> {
+    /// The length of the payload in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "nothing asks for emptiness")]
+    pub const fn len(&self) -> usize {
+        match self.payload {
+            IncomingPayload::Text(text) => text.len(),
+            IncomingPayload::Binary(bytes) => bytes.len(),
+        }
+    }
+
     /// A text message without acknowledgement.
     pub const fn text(text: &'a str) -> Self {
         Self {

@@ -14,6 +14,8 @@ pub struct Metrics {
     pub closed: Family<[(&'static str, &'static str); 1], Counter>,
     /// Handshakes turned away, by reason.
     pub refused: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Attempts to move a connection to a better way of travelling, by result.
+    pub upgrades: Family<[(&'static str, &'static str); 1], Counter>,
     /// Messages received.
     pub received: Counter,
     /// Messages put into an outbox.
@@ -39,6 +41,11 @@ impl Metrics {
             "handshakes_refused",
             "Handshakes turned away",
             self.refused.clone(),
+        );
+        registry.register(
+            "upgrades",
+            "Attempts to move a connection to a WebSocket",
+            self.upgrades.clone(),
         );
         registry.register(
             "messages_received",

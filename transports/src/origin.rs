@@ -33,6 +33,11 @@ impl Origins {
         policy
     }
 
+    /// Whether every origin is allowed.
+    pub const fn allows_all(&self) -> bool {
+        self.any
+    }
+
     /// Whether a request with these headers may connect.
     pub fn permits(&self, headers: &HeaderMap) -> bool {
         let mut origins = headers.get_all(ORIGIN).iter();
@@ -42,6 +47,11 @@ impl Origins {
         let (Ok(origin), None) = (origin.to_str(), origins.next()) else {
             return false;
         };
+        self.permits_origin(origin, headers)
+    }
+
+    /// Whether a page of `origin` may connect with a request that has these headers.
+    pub fn permits_origin(&self, origin: &str, headers: &HeaderMap) -> bool {
         if self.any || self.allowed.contains(&origin.to_ascii_lowercase()) {
             return true;
         }

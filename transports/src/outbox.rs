@@ -87,21 +87,46 @@ impl Outbox {
             self.front_is_partial = false;
             self.frames.pop_front();
         }
-        if self.frames.is_empty() {
-            // A quiet connection owns no queue.
-            self.frames = VecDeque::new();
-        }
+        self.forget_empty_queue();
     }
 
     /// Takes the first frame whole.
-    #[cfg_attr(
-        not(feature = "testing"),
-        allow(dead_code, reason = "only transports without a socket take frames")
-    )]
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.len();
+        self.forget_empty_queue();
         Some(frame)
+    }
+
+    /// Takes frames from the front while they fit into `limit` bytes, each with `overhead` more; at least one.
+    pub(crate) fn pop_up_to(&mut self, limit: usize, overhead: usize) -> Vec<Bytes> {
+        let mut left = limit;
+        let fitting = self.frames.iter().take_while(|frame| {
+            let size = frame.len() + overhead;
+            let fits = size <= left;
+            left = left.saturating_sub(size);
+            fits
+        });
+        let count = fitting.count().max(1).min(self.frames.len());
+        let taken: Vec<_> = self.frames.drain(..count).collect();
+        self.bytes -= taken.iter().map(Bytes::len).sum::<usize>();
+        self.forget_empty_queue();
+        taken
+    }
+
+    /// Writes every frame anew.
+    pub(crate) fn translate(&mut self, translate: impl Fn(Bytes) -> Bytes) {
+        for frame in &mut self.frames {
+            *frame = translate(std::mem::take(frame));
+        }
+        self.bytes = self.frames.iter().map(Bytes::len).sum();
+    }
+
+    /// A quiet connection owns no queue.
+    fn forget_empty_queue(&mut self) {
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
     }
 
     /// Forgets all frames but one whose beginning is already on the wire.
@@ -160,6 +185,20 @@ mod tests {
             taken += 1;
         }
         assert_eq!(taken, 64);
+    }
+
+    #[test]
+    fn takes_what_fits_but_at_least_one() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.pop_up_to(10, 0).is_empty());
+        for frame in ["0123456789", "ab", "cd", "ef"] {
+            outbox.push(Bytes::from_static(frame.as_bytes()));
+        }
+        assert_eq!(outbox.pop_up_to(5, 1), ["0123456789"]);
+        assert_eq!(outbox.pop_up_to(6, 1), ["ab", "cd"]);
+        assert_eq!(outbox.bytes(), 2);
+        assert_eq!(outbox.pop_up_to(6, 1), ["ef"]);
+        assert!(outbox.is_empty());
     }
 
     #[test]

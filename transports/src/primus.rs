@@ -1,6 +1,8 @@
 //! Primus's control strings (Primus specification, §1 and §5): JSON strings that begin with `primus::`.
 //! They ride inside messages, so every transport that serves Primus clients uses this module.
 
+use std::borrow::Cow;
+
 /// What a peer says with a control string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -23,7 +25,7 @@ impl Control {
             return None;
         }
         // Nearly all strings in practice are control strings, so decoding here is not wasted.
-        let decoded: std::borrow::Cow<'_, str> = match serde_json::from_str(text) {
+        let decoded: Cow<'_, str> = match serde_json::from_str(text) {
             Ok(Decoded(decoded)) => decoded,
             Err(_) => return None,
         };
@@ -35,11 +37,20 @@ impl Control {
             Some(_) | None => Self::Unknown,
         })
     }
+
+    /// What the peer is answered, if anything. `id` is the connection's public id.
+    pub fn answer(&self, id: impl std::fmt::Display) -> Option<String> {
+        match self {
+            Self::Ping(number) => Some(pong(number)),
+            Self::Id => Some(self::id(id)),
+            Self::Pong | Self::Unknown => None,
+        }
+    }
 }
 
 /// A JSON string, borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
-struct Decoded<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+struct Decoded<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How every control string begins.
 pub const PREFIX: &str = "primus::";
@@ -56,6 +67,17 @@ fn is_string(text: &str) -> bool {
 /// Whether `text`, written as a message, would be taken for a control string by a client.
 pub fn is_reserved(text: &str) -> bool {
     Control::parse(text).is_some()
+}
+
+/// JSON text with U+2028 and U+2029 escaped, as Primus writes it (Primus specification, §6.1).
+/// In valid JSON they occur inside strings only, where the escape means the same.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    // Both characters begin with this byte, which is rare enough to make the second look cheap.
+    if memchr::memchr(0xE2, text.as_bytes()).is_none() || !text.contains(['\u{2028}', '\u{2029}']) {
+        return text.into();
+    }
+    let escaped = text.replace('\u{2028}', "\\u2028");
+    escaped.replace('\u{2029}', "\\u2029").into()
 }
 
 /// The ping sent at `now`, in ms since the Unix epoch.

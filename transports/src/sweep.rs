@@ -114,19 +114,23 @@ fn beat_all(connections: &[Arc<Connection>]) {
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         });
-    let mut encoded: Vec<(&'static str, Bytes)> = Vec::new();
+    let mut encoded: Vec<((&'static str, &'static str), Option<Bytes>)> = Vec::new();
     let _turn = crate::Turn::begin();
     for connection in connections {
+        let is_linked = connection.is_linked();
         let dialect = connection.dialect();
-        let frame = match encoded.iter().find(|(name, _)| *name == dialect.name()) {
+        let key = (dialect.name(), dialect.encoding());
+        let frame = match encoded.iter().find(|(known, _)| *known == key) {
             Some((_, frame)) => frame.clone(),
             None => {
                 let frame = dialect.ping(now);
-                encoded.push((dialect.name(), frame.clone()));
+                encoded.push((key, frame.clone()));
                 frame
             }
         };
-        connection.beat(frame);
+        if let Some(frame) = frame {
+            connection.beat(frame, is_linked);
+        }
     }
 }
 

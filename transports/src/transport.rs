@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -104,6 +105,8 @@ impl Default for Limits {
     }
 }
 
+const SHUTTING_DOWN: &str = "the server is shutting down";
+
 /// What all transports of one server share.
 #[derive(Debug)]
 pub struct Context {
@@ -119,6 +122,7 @@ pub struct Context {
     pub sweep: Sweep,
     /// The tasks of open connections, for a drain to wait for.
     pub tasks: TaskTracker,
+    is_draining: AtomicBool,
 }
 
 impl Context {
@@ -128,12 +132,29 @@ impl Context {
     ///
     /// The refusal.
     pub async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal> {
-        let admitted =
-            tokio::time::timeout(self.limits.admit_timeout, self.bus.admit(handshake)).await;
-        admitted.unwrap_or_else(|_| {
-            let refusal = Refusal::new("authorization took too long");
-            Err(refusal.with_status(http::StatusCode::SERVICE_UNAVAILABLE))
-        })
+        let unavailable =
+            |why: &str| Err(Refusal::new(why).with_status(http::StatusCode::SERVICE_UNAVAILABLE));
+        let admit = self.bus.admit(handshake);
+        let admitted = match self.is_draining() {
+            true => return unavailable(SHUTTING_DOWN),
+            false => tokio::time::timeout(self.limits.admit_timeout, admit).await,
+        };
+        match admitted {
+            // The server may have been asked to stop meanwhile; then nothing is promised any more.
+            Ok(Ok(())) if self.is_draining() => unavailable(SHUTTING_DOWN),
+            Ok(outcome) => outcome,
+            Err(_) => unavailable("authorization took too long"),
+        }
+    }
+
+    /// Lets no new connection in from now on.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// Builds the shared part and starts its sweep.
@@ -154,6 +175,7 @@ impl Context {
             origins,
             metrics,
             tasks: TaskTracker::new(),
+            is_draining: AtomicBool::new(false),
         });
         Sweep::spawn(&context);
         context

@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 
-use super::frame::{self, FrameGuard, TooManyFragments};
-use crate::primus::{self, Control};
-use crate::{CloseReason, Connection, Context, Dialect, Event, Incoming, Initiator, Socket, Turn};
+use super::Language;
+use super::frame::{FrameGuard, TooManyFragments};
+use crate::{CloseReason, Connection, IncomingPayload, Initiator, Socket, Turn};
 
 /// Messages handled before other tasks of the thread get their chance.
 const READ_BUDGET: usize = 128;
@@ -30,13 +30,13 @@ const READ_BUDGET: usize = 128;
 ///   Open ──────────────────────────────────────────────► Closing ──► done
 ///     └──────────── socket broken ─────────────────────────────────► done
 /// ```
-pub(super) struct Pump {
+pub(crate) struct Pump<L: Language> {
     /// There at all times, but while [`Pump::forget_large_buffer`] puts another in its place.
     stream: Option<WebSocketStream<Wire>>,
     config: WebSocketConfig,
     connection: Arc<Connection>,
     socket: Arc<Socket>,
-    speaks_primus: bool,
+    language: L,
     phase: Phase,
 }
 
@@ -50,52 +50,43 @@ enum Phase {
     },
 }
 
-impl Pump {
-    /// Prepares the connection; `early` is what the peer sent right behind its handshake.
-    pub(super) async fn new(
-        context: &Arc<Context>,
+impl<L: Language> Pump<L> {
+    /// Prepares the task of `connection`, which writes to `socket`; `early` is what the peer sent right behind its
+    /// handshake.
+    pub(crate) async fn new(
+        connection: Arc<Connection>,
         socket: Arc<Socket>,
-        dialect: &'static dyn Dialect,
+        language: L,
         early: &[u8],
         read_buffer: usize,
     ) -> Self {
-        let limits = &context.limits;
-        let connection = Connection::with_socket(context, "ws", dialect, Arc::clone(&socket));
+        let limits = &connection.context().limits;
         let mut guard = FrameGuard::new(limits.max_fragments);
         match guard.scan(early) {
             Ok(()) => connection.set_partial(guard.is_partial()),
             Err(TooManyFragments) => connection.close(CloseReason::TooManyFragments),
         }
-        let wire = Wire {
-            socket: Arc::clone(&socket),
-            connection: Arc::clone(&connection),
-            guard,
-        };
         let config = WebSocketConfig::default()
             .read_buffer_size(read_buffer)
             .write_buffer_size(0)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
+        let wire = Wire {
+            socket: Arc::clone(&socket),
+            connection: Arc::clone(&connection),
+            guard,
+        };
         let stream =
             WebSocketStream::from_partially_read(wire, early.to_vec(), Role::Server, Some(config))
                 .await;
-        context
-            .metrics
-            .connections
-            .get_or_create(&[("transport", "ws")])
-            .inc();
         Self {
             stream: Some(stream),
             config,
-            speaks_primus: dialect.name() == "primus",
+            language,
             connection,
             socket,
             phase: Phase::Open,
         }
-    }
-
-    pub(super) const fn connection(&self) -> &Arc<Connection> {
-        &self.connection
     }
 
     /// Handles what has arrived. Everything that it causes leaves in one write per connection, at its end.
@@ -149,12 +140,9 @@ impl Pump {
     }
 
     fn deliver(&mut self, message: &WsMessage, cx: &mut TaskContext<'_>) {
-        let incoming = match message {
-            WsMessage::Text(text) => match self.control(text) {
-                Some(control) => return self.answer(&control),
-                None => Incoming::text(text),
-            },
-            WsMessage::Binary(bytes) => Incoming::binary(bytes),
+        let payload = match message {
+            WsMessage::Text(text) => IncomingPayload::Text(text),
+            WsMessage::Binary(bytes) => IncomingPayload::Binary(bytes),
             WsMessage::Close(frame) => {
                 let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
                 // Writes tungstenite's answer to the close into the outbox; the wire takes it without waiting.
@@ -164,48 +152,19 @@ impl Pump {
             // Answered by tungstenite; as a sign of life they were counted when they were read.
             WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_) => return,
         };
-        let context = self.connection.context();
-        context.metrics.received.inc();
-        context
-            .bus
-            .dispatch(&self.connection, Event::Received(incoming));
-    }
-
-    fn control(&self, text: &str) -> Option<Control> {
-        self.speaks_primus.then(|| Control::parse(text)).flatten()
-    }
-
-    fn answer(&self, control: &Control) {
-        let answer = match control {
-            Control::Ping(number) => primus::pong(number),
-            Control::Id => primus::id(self.connection.id()),
-            Control::Pong | Control::Unknown => return,
-        };
-        self.connection.send_control(frame::text(&answer));
+        self.language.receive(&self.connection, payload);
     }
 
     /// The end that somebody on this side asked for: says farewell and waits for the peer to do the same.
     fn begin_closing(&mut self, reason: CloseReason) {
-        if self.speaks_primus && !reason.may_return() {
-            self.connection
-                .send_control(frame::text(primus::SERVER_CLOSE));
+        if let Some(farewell) = self.language.farewell(&reason) {
+            self.connection.send_control(farewell);
         }
-        self.connection.send_control(self.close_frame(&reason));
+        let close_frame = self.language.close_frame(&reason);
+        self.connection.send_control(close_frame);
         let half_close = reason.initiator() == Initiator::Server;
         self.enter_closing(half_close);
-        self.tell_bus(reason);
-    }
-
-    /// Primus closes without a code (Primus specification, §4.1); a code tells the others, and us, more.
-    fn close_frame(&self, reason: &CloseReason) -> Bytes {
-        match reason {
-            CloseReason::Ended | CloseReason::Reconnect | CloseReason::HeartbeatMissed
-                if self.speaks_primus =>
-            {
-                frame::encode(frame::Opcode::Close, b"")
-            }
-            reason => frame::close(reason.code(), &reason.to_string()),
-        }
+        self.language.closed(&self.connection, reason);
     }
 
     /// The end that the peer made.
@@ -214,7 +173,7 @@ impl Pump {
             let reason = self.connection.take_closing().unwrap_or(reason);
             self.connection.mark_closed();
             self.enter_closing(true);
-            self.tell_bus(reason);
+            self.language.closed(&self.connection, reason);
         }
     }
 
@@ -224,23 +183,6 @@ impl Pump {
             deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limit)),
             half_close,
         };
-    }
-
-    fn tell_bus(&self, reason: CloseReason) {
-        let context = self.connection.context();
-        let metrics = &context.metrics;
-        metrics
-            .connections
-            .get_or_create(&[("transport", "ws")])
-            .dec();
-        metrics
-            .closed
-            .get_or_create(&[("reason", reason.label())])
-            .inc();
-        tracing::debug!(conn = %self.connection.id(), reason = reason.label(), "connection closed");
-        context
-            .bus
-            .dispatch(&self.connection, Event::Closed(reason));
     }
 
     /// Writes the rest and reads until the peer has closed too. What it still sends is read and forgotten: a socket
@@ -290,7 +232,7 @@ impl Pump {
     }
 }
 
-impl Future for Pump {
+impl<L: Language> Future for Pump<L> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
@@ -318,12 +260,13 @@ impl Future for Pump {
     }
 }
 
-impl Drop for Pump {
+impl<L: Language> Drop for Pump<L> {
     /// A task that is dropped in the middle (the runtime stops, or it panicked) still reports its end.
     fn drop(&mut self) {
         if matches!(self.phase, Phase::Open) {
             self.connection.mark_closed();
-            self.tell_bus(CloseReason::Internal);
+            self.language
+                .closed(&self.connection, CloseReason::Internal);
         }
     }
 }

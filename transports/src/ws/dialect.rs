@@ -30,10 +30,10 @@ impl Dialect for Primus {
     }
 
     /// Both kinds of ping: Primus clients wait for theirs, and raw clients answer only WebSocket's.
-    fn ping(&self, now: u64) -> Bytes {
+    fn ping(&self, now: u64) -> Option<Bytes> {
         let mut frames = frame::text(&primus::ping(now)).to_vec();
         frames.extend_from_slice(&frame::encode(Opcode::Ping, b""));
-        frames.into()
+        Some(frames.into())
     }
 }
 
@@ -50,8 +50,8 @@ impl Dialect for Plain {
         encode(message)
     }
 
-    fn ping(&self, _now: u64) -> Bytes {
-        frame::encode(Opcode::Ping, b"")
+    fn ping(&self, _now: u64) -> Option<Bytes> {
+        Some(frame::encode(Opcode::Ping, b""))
     }
 }
 

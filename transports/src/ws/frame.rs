@@ -4,9 +4,11 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::primus;
+
 /// The frame types that the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opcode {
+pub(crate) enum Opcode {
     Text = 1,
     Binary = 2,
     Close = 8,
@@ -14,10 +16,16 @@ pub(super) enum Opcode {
 }
 
 /// One whole, final frame (RFC 6455 §5.2).
-pub(super) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(10 + payload.len());
+pub(crate) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
+    encode_prefixed(opcode, b"", payload)
+}
+
+/// As [`encode`], for a payload that consists of two parts.
+pub(crate) fn encode_prefixed(opcode: Opcode, prefix: &[u8], payload: &[u8]) -> Bytes {
+    let len = prefix.len() + payload.len();
+    let mut frame = BytesMut::with_capacity(10 + len);
     frame.put_u8(0x80 | opcode as u8);
-    match payload.len() {
+    match len {
         len @ 0..=125 => frame.put_u8(len as u8),
         len @ 126..=0xFFFF => {
             frame.put_u8(126);
@@ -28,25 +36,18 @@ pub(super) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
             frame.put_u64(len as u64);
         }
     }
+    frame.put_slice(prefix);
     frame.put_slice(payload);
     frame.freeze()
 }
 
-/// A text frame with U+2028 and U+2029 escaped, as Primus writes JSON (Primus specification, §6.1).
-/// In valid JSON they occur inside strings only, where the escape means the same.
-pub(super) fn text(text: &str) -> Bytes {
-    // Both characters begin with this byte, which is rare enough to make the second look cheap.
-    if memchr::memchr(0xE2, text.as_bytes()).is_some() && text.contains(['\u{2028}', '\u{2029}']) {
-        let escaped = text
-            .replace('\u{2028}', "\\u2028")
-            .replace('\u{2029}', "\\u2029");
-        return encode(Opcode::Text, escaped.as_bytes());
-    }
-    encode(Opcode::Text, text.as_bytes())
+/// A text frame, written as Primus writes JSON.
+pub(crate) fn text(text: &str) -> Bytes {
+    encode(Opcode::Text, primus::escape(text).as_bytes())
 }
 
 /// A close frame with a code and a reason.
-pub(super) fn close(code: u16, reason: &str) -> Bytes {
+pub(crate) fn close(code: u16, reason: &str) -> Bytes {
     let mut end = reason.len().min(123);
     while !reason.is_char_boundary(end) {
         end -= 1;
@@ -60,7 +61,7 @@ pub(super) fn close(code: u16, reason: &str) -> Bytes {
 /// Follows the peer's frames by their headers alone, to count what the decoder hides: into how many frames a
 /// message was cut, and whether one is half received. Payload bytes are skipped, not looked at.
 #[derive(Debug)]
-pub(super) struct FrameGuard {
+pub(crate) struct FrameGuard {
     max_fragments: u32,
     /// Frames of the current message so far.
     fragments: u32,
@@ -83,10 +84,10 @@ const LARGE: u64 = 32 * 1024;
 /// The peer cut a message into too many frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many fragments")]
-pub(super) struct TooManyFragments;
+pub(crate) struct TooManyFragments;
 
 impl FrameGuard {
-    pub(super) const fn new(max_fragments: u32) -> Self {
+    pub(crate) const fn new(max_fragments: u32) -> Self {
         Self {
             max_fragments,
             fragments: 0,
@@ -101,27 +102,27 @@ impl FrameGuard {
     }
 
     /// Whether a message or frame has begun and is not complete.
-    pub(super) const fn is_partial(&self) -> bool {
+    pub(crate) const fn is_partial(&self) -> bool {
         self.is_open || self.header_len > 0 || self.payload_left > 0
     }
 
     /// How many messages have begun, wrapping.
-    pub(super) const fn begun(&self) -> u32 {
+    pub(crate) const fn begun(&self) -> u32 {
         self.begun
     }
 
     /// Whether a large frame has come since the last time that this was asked.
-    pub(super) const fn take_seen_large(&mut self) -> bool {
+    pub(crate) const fn take_seen_large(&mut self) -> bool {
         std::mem::replace(&mut self.has_seen_large, false)
     }
 
     /// Whether the peer's close frame has come.
-    pub(super) const fn has_seen_close(&self) -> bool {
+    pub(crate) const fn has_seen_close(&self) -> bool {
         self.has_seen_close
     }
 
     /// Takes the next bytes from the peer.
-    pub(super) fn scan(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
+    pub(crate) fn scan(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFragments> {
         while !bytes.is_empty() {
             if self.payload_left > 0 {
                 let skip = self.payload_left.min(bytes.len() as u64);

@@ -9,11 +9,11 @@ use crate::{Body, body};
 
 /// What a valid handshake is answered with.
 #[derive(Debug)]
-pub(super) struct Accept(HeaderValue);
+pub(crate) struct Accept(HeaderValue);
 
 /// Why a request is no WebSocket handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Invalid {
+pub(crate) enum Invalid {
     /// It does not ask for an upgrade to WebSocket.
     NotAnUpgrade,
     Method,
@@ -22,7 +22,7 @@ pub(super) enum Invalid {
 }
 
 /// Checks the request line and headers of a handshake.
-pub(super) fn check(
+pub(crate) fn check(
     method: &Method,
     version: Version,
     headers: &HeaderMap,
@@ -48,7 +48,7 @@ pub(super) fn check(
 
 impl Accept {
     /// The `101` answer.
-    pub(super) fn response(self) -> Response<Body> {
+    pub(crate) fn response(self) -> Response<Body> {
         let mut response = Response::new(body::full(""));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -61,7 +61,7 @@ impl Accept {
 
 impl Invalid {
     /// The answer to a request that is no handshake; the texts are those that `ws` clients know.
-    pub(super) fn response(self) -> Response<Body> {
+    pub(crate) fn response(self) -> Response<Body> {
         let text = match self {
             Self::NotAnUpgrade => {
                 let mut response = body::text(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");

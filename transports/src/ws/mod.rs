@@ -2,8 +2,9 @@
 
 mod connection;
 mod dialect;
-mod frame;
-mod handshake;
+pub(crate) mod frame;
+pub(crate) mod handshake;
+mod language;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,10 @@ use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 
-use crate::{Body, Context, Dialect, Event, Handshake, Peer, Socket, Transport, body};
+use crate::{Body, Connection, Context, Dialect, Handshake, Peer, Socket, Transport, body};
+
+pub(crate) use connection::Pump;
+pub(crate) use language::Language;
 
 /// How long the HTTP side may take to let go of a socket after the `101` was promised.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -144,7 +148,7 @@ impl Transport for Ws {
     }
 }
 
-/// Takes the socket back from HTTP and gives it a task of its own, of just the size that a connection needs.
+/// Gives an upgraded socket a task of its own, of just the size that a connection needs.
 async fn open(
     upgrade: hyper::upgrade::OnUpgrade,
     handshake: Handshake,
@@ -152,17 +156,43 @@ async fn open(
     read_buffer: usize,
     context: Arc<Context>,
 ) {
+    let Some((socket, early)) = take_socket(upgrade).await else {
+        return;
+    };
+    let connection = Connection::with_socket(&context, "ws", dialect, Arc::clone(&socket));
+    let language = language::Json {
+        speaks_primus: dialect.name() == "primus",
+    };
+    let pump = Pump::new(
+        Arc::clone(&connection),
+        socket,
+        language,
+        &early,
+        read_buffer,
+    );
+    let pump = pump.await;
+    connection.report_opened(handshake);
+    context.tasks.spawn(pump);
+}
+
+/// Takes the socket back from HTTP, once the `101` is written, with what the peer sent right behind its handshake.
+pub(crate) async fn take_socket(
+    upgrade: hyper::upgrade::OnUpgrade,
+) -> Option<(Arc<Socket>, bytes::Bytes)> {
     let upgraded = match tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) => return tracing::debug!(%error, "upgrade failed"),
-        Err(_) => return tracing::debug!("upgrade did not finish in time"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "upgrade failed");
+            return None;
+        }
+        Err(_) => {
+            tracing::debug!("upgrade did not finish in time");
+            return None;
+        }
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
-        return tracing::error!("the server's sockets must be `TokioIo<Socket>`");
+        tracing::error!("the server's sockets must be `TokioIo<Socket>`");
+        return None;
     };
-    let socket = Arc::new(parts.io.into_inner());
-    let pump = connection::Pump::new(&context, socket, dialect, &parts.read_buf, read_buffer).await;
-    let opened = Event::Opened(Box::new(handshake));
-    context.bus.dispatch(pump.connection(), opened);
-    context.tasks.spawn(pump);
+    Some((Arc::new(parts.io.into_inner()), parts.read_buf))
 }

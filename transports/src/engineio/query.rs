@@ -1,0 +1,99 @@
+//! The parameters of a request (§1.1).
+
+use std::borrow::Cow;
+
+use super::{Jsonp, Protocol};
+
+/// The way that a request wants to travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransportName {
+    Polling,
+    Websocket,
+}
+
+/// What the query of a request says. A parameter that occurs twice is as good as wrong: which one a proxy in front
+/// of the server has looked at cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Query {
+    /// `None` for anything but `3` and `4`.
+    pub(crate) protocol: Option<Protocol>,
+    /// `None` for unknown ones.
+    pub(crate) transport: Option<TransportName>,
+    /// The session; `None` on the opening request. One that was given twice is empty, which no session is called.
+    pub(crate) sid: Option<String>,
+    /// Whether the client cannot take binary answers (version 3).
+    pub(crate) base64: bool,
+    /// Whether the client wants its answers as scripts.
+    pub(crate) jsonp: Option<Jsonp>,
+}
+
+impl Query {
+    /// Reads the text after `?`.
+    pub(crate) fn parse(query: &str) -> Self {
+        let mut found: [Option<Cow<'_, str>>; 5] = Default::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let slot = match &*name {
+                "EIO" => 0,
+                "transport" => 1,
+                "sid" => 2,
+                "b64" => 3,
+                "j" => 4,
+                _ => continue,
+            };
+            found[slot] = Some(match found[slot] {
+                None => value,
+                Some(_) => "".into(),
+            });
+        }
+        let [protocol, transport, sid, base64, jsonp] = found;
+        let jsonp = jsonp.map(|value| Jsonp::parse(&value));
+        Self {
+            protocol: match protocol.as_deref() {
+                Some("3") => Some(Protocol::V3),
+                Some("4") => Some(Protocol::V4),
+                _ => None,
+            },
+            transport: match transport.as_deref() {
+                Some("polling") => Some(TransportName::Polling),
+                Some("websocket") => Some(TransportName::Websocket),
+                _ => None,
+            },
+            sid: sid.map(Cow::into_owned),
+            base64: jsonp.is_some()
+                || base64.is_some_and(|value| !value.is_empty() && value != "0"),
+            jsonp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_once() {
+        let query = Query::parse("EIO=4&transport=polling&sid=abc&t=x&b64=1");
+        assert_eq!(query.protocol, Some(Protocol::V4));
+        assert_eq!(query.transport, Some(TransportName::Polling));
+        assert_eq!(query.sid.as_deref(), Some("abc"));
+        assert!(query.base64);
+        let twice = Query::parse("EIO=4&EIO=3&transport=polling&transport=polling&sid=a&sid=b");
+        assert_eq!(twice.protocol, None);
+        assert_eq!(twice.transport, None);
+        assert_eq!(twice.sid.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn unknown_values_are_none() {
+        for query in [
+            "",
+            "EIO=5&transport=webtransport",
+            "EIO=&transport=",
+            "%00=%ff&EIO=%34%20",
+        ] {
+            let query = Query::parse(query);
+            assert_eq!((query.protocol, query.transport), (None, None));
+            assert!(!query.base64);
+        }
+    }
+}

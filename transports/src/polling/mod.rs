@@ -1,0 +1,464 @@
+//! engine.io long polling (versions 4 and 3), with its upgrade to WebSocket: `/primus/?EIO=…` for Primus clients,
+//! `/engine.io/` for others.
+//!
+//! ```text
+//! GET without sid ─► admit ─► Session::open ─► open packet
+//! GET   ─► poll ─► held ─► frames of the outbox ─► Answer::join
+//! POST  ─► post ─► Body::packets ─► Session::receive ─► bus
+//! WebSocket ─► take_over ─► 2probe, 3probe, 5 ─► the outbox moves to the socket
+//! ```
+//!
+//! The protocol itself is in [`engineio`]; here are its sockets, its clock and its table of sessions.
+
+mod clock;
+mod compression;
+mod cors;
+mod dialect;
+mod poll;
+mod post;
+mod session;
+mod table;
+mod upgrade;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, HeaderValue, UPGRADE, VARY};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use self::clock::Clock;
+use self::compression::Coding;
+use self::cors::{Cors, Provenance};
+use self::session::{Opening, Session};
+use self::table::Table;
+use crate::engineio::{Answer, Fault, Jsonp, Protocol, Query, Timing, TransportName};
+use crate::ws::handshake::{self, Accept, Invalid};
+use crate::{Body, Context, Handshake, Peer, Refusal, Transport, body};
+
+/// Options of the `polling` transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Time between two engine.io pings. Default 25 s.
+    pub ping_interval: Duration,
+    /// How long an answer to a ping may take. Default 20 s. Then [`CloseReason::HeartbeatMissed`](crate::CloseReason).
+    pub ping_timeout: Duration,
+    /// How long a WebSocket may take from its handshake to taking over from polling. Default 10 s.
+    /// Then it is closed, and the session polls on.
+    pub upgrade_timeout: Duration,
+    /// Most bytes in one POST, and in one answer unless a single packet is larger. Default 1,000,000. Over it: 413.
+    pub max_payload: usize,
+    /// Most packets in one POST. Default 100,000. Over it:
+    /// [`CloseReason::TooManyPackets`](crate::CloseReason::TooManyPackets).
+    pub max_packets: usize,
+    /// Most sessions in all. Default 100,000. Over it: 503.
+    pub max_sessions: usize,
+    /// Most sessions of one IPv4 address or IPv6 /64. Default 10,000. Over it: 429.
+    pub max_sessions_per_address: usize,
+    /// How long the last packets of a session that the server has closed can be fetched. Default 30 s.
+    pub close_grace: Duration,
+    /// Size from which an answer is compressed, for clients that take it. Default 1,024; `None` turns it off.
+    pub compression: Option<usize>,
+    /// Bytes of read buffer that each WebSocket holds. Default 1,024.
+    pub read_buffer: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            max_payload: 1_000_000,
+            max_packets: 100_000,
+            max_sessions: 100_000,
+            max_sessions_per_address: 10_000,
+            close_grace: Duration::from_secs(30),
+            compression: Some(1024),
+            read_buffer: 1024,
+        }
+    }
+}
+
+/// The long polling transport.
+#[derive(Debug)]
+pub struct Polling {
+    options: Options,
+    /// Whether WebSockets are let in: for sessions that begin on one, and as upgrades.
+    has_websocket: bool,
+    table: Arc<Table>,
+    /// Started with the first session, because that takes a runtime.
+    clock: OnceLock<Arc<Clock>>,
+}
+
+impl Polling {
+    /// Builds it. `has_websocket` lets sessions move to a WebSocket, or begin on one.
+    pub fn new(options: Options, has_websocket: bool) -> Self {
+        Self {
+            table: Table::new(options.max_sessions, options.max_sessions_per_address),
+            options,
+            has_websocket,
+            clock: OnceLock::new(),
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Timing {
+            interval: ms(self.options.ping_interval),
+            timeout: ms(self.options.ping_timeout),
+        }
+    }
+
+    fn clock(&self) -> &Arc<Clock> {
+        self.clock.get_or_init(|| Clock::start(self.timing()))
+    }
+
+    /// The session that a request names, if it is one for this way of travelling.
+    fn session(&self, sid: &str) -> Result<Arc<Session>, Fault> {
+        let session = self.table.find(sid).ok_or(Fault::SESSION)?;
+        session.is_usable().then_some(session).ok_or(Fault::SESSION)
+    }
+
+    /// Checks what can be checked without waiting.
+    fn plan(&self, request: &Request<Incoming>, context: &Context) -> Result<Plan, Fault> {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let headers = request.headers();
+        let transport = query
+            .transport
+            .filter(|transport| *transport == TransportName::Polling || self.has_websocket)
+            .ok_or(Fault::TRANSPORT)?;
+        let provenance = match query.jsonp {
+            Some(_) => Provenance::of(&context.origins, headers),
+            None if context.origins.permits(headers) => Provenance::Allowed,
+            None => Provenance::Foreign,
+        };
+        if provenance == Provenance::Foreign {
+            return Err(Fault::ORIGIN);
+        }
+        if transport == TransportName::Websocket || headers.contains_key(UPGRADE) {
+            return self.plan_websocket(request, &query, transport);
+        }
+        let Some(sid) = &query.sid else {
+            if request.method() != Method::GET {
+                return Err(Fault::METHOD);
+            }
+            return Ok(Plan::Open {
+                protocol: query.protocol.ok_or(Fault::PROTOCOL)?,
+                base64: query.base64,
+                jsonp: query.jsonp,
+                is_known: provenance == Provenance::Allowed,
+            });
+        };
+        let session = self.session(sid)?;
+        match *request.method() {
+            Method::GET => Ok(Plan::Poll(session, query.jsonp)),
+            Method::POST => Ok(Plan::Post(session, query.jsonp.is_some())),
+            _ => Err(Fault::METHOD),
+        }
+    }
+
+    fn plan_websocket(
+        &self,
+        request: &Request<Incoming>,
+        query: &Query,
+        transport: TransportName,
+    ) -> Result<Plan, Fault> {
+        if let Some(sid) = &query.sid {
+            self.session(sid)?;
+        }
+        let accept = match handshake::check(request.method(), request.version(), request.headers())
+        {
+            _ if transport != TransportName::Websocket => return Err(Fault::REQUEST),
+            Ok(accept) => accept,
+            Err(Invalid::NotAnUpgrade) => return Err(Fault::REQUEST),
+            Err(invalid) => return Ok(Plan::Invalid(invalid)),
+        };
+        match &query.sid {
+            Some(sid) => Ok(Plan::TakeOver(self.session(sid)?, accept)),
+            None => Ok(Plan::OpenWebsocket {
+                protocol: query.protocol.ok_or(Fault::PROTOCOL)?,
+                base64: query.base64,
+                accept,
+            }),
+        }
+    }
+
+    /// Asks the engine for a new session.
+    async fn admit(
+        &self,
+        parts: Parts,
+        peer: Peer,
+        (protocol, base64): (Protocol, bool),
+        context: &Arc<Context>,
+    ) -> Result<(Opening, Handshake), Refused> {
+        let place = self.table.reserve(peer.ip)?;
+        let speaks_primus = crate::is_under(parts.uri.path(), "/primus");
+        let mut handshake = Handshake {
+            transport: "polling",
+            dialect: if speaks_primus { "primus" } else { "engine.io" },
+            peer,
+            uri: parts.uri,
+            headers: parts.headers,
+            extensions: parts.extensions,
+        };
+        context.admit(&mut handshake).await?;
+        let opening = Opening {
+            protocol,
+            base64,
+            speaks_primus,
+            may_upgrade: self.has_websocket,
+            timing: self.timing(),
+            max_payload: self.options.max_payload,
+            close_grace: u64::try_from(self.options.close_grace.as_millis()).unwrap_or(u64::MAX),
+            table: Arc::clone(&self.table),
+            clock: Arc::clone(self.clock()),
+            place,
+        };
+        Ok((opening, handshake))
+    }
+
+    async fn open(
+        &self,
+        parts: Parts,
+        peer: Peer,
+        (protocol, base64): (Protocol, bool),
+        jsonp: Option<Jsonp>,
+        context: &Arc<Context>,
+    ) -> Result<Answer, Refused> {
+        let (opening, handshake) = self.admit(parts, peer, (protocol, base64), context).await?;
+        let (session, opened) =
+            Session::open(opening, handshake, None, context).ok_or(Fault::FULL)?;
+        let packet = session.form(false).text('0', &opened);
+        Ok(Answer::join(protocol, vec![packet], base64, jsonp))
+    }
+
+    async fn open_websocket(
+        &self,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        opens: (Protocol, bool),
+        accept: Accept,
+        context: &Arc<Context>,
+    ) -> Result<Response<Body>, Refused> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (parts, _) = request.into_parts();
+        let (opening, handshake) = self.admit(parts, peer, opens, context).await?;
+        let read_buffer = self.options.read_buffer;
+        let open = upgrade::open(
+            upgrade,
+            opening,
+            handshake,
+            read_buffer,
+            Arc::clone(context),
+        );
+        context.tasks.spawn(open);
+        Ok(accept.response())
+    }
+
+    fn take_over(
+        &self,
+        upgrade: OnUpgrade,
+        session: Arc<Session>,
+        accept: Accept,
+        context: &Context,
+    ) -> Result<Response<Body>, Fault> {
+        let ended = session.begin_upgrade().map_err(|misfit| misfit.fault())?;
+        let take_over = upgrade::take_over(upgrade, session, ended, self.options.clone());
+        context.tasks.spawn(take_over);
+        Ok(accept.response())
+    }
+
+    /// Turns packets into an answer, compressed if that is worth it.
+    async fn respond(&self, answer: Answer, coding: Option<Coding>) -> Response<Body> {
+        let Answer { content_type, body } = answer;
+        let is_large = self
+            .options
+            .compression
+            .is_some_and(|from| body.len() >= from);
+        let coding = coding.filter(|_| is_large);
+        let compressed = match coding {
+            Some(coding) => coding.compress(body.clone()).await,
+            None => None,
+        };
+        let is_compressed = compressed.is_some();
+        let mut response = body::answer(StatusCode::OK, content_type, compressed.unwrap_or(body));
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let (true, Some(coding)) = (is_compressed, coding) {
+            let name = HeaderValue::from_static(coding.name());
+            headers.insert(CONTENT_ENCODING, name);
+        }
+        if is_large {
+            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        response
+    }
+
+    /// Carries out the plan. What waits long is small, or in a box of its own, because a held GET keeps this future.
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Result<Response<Body>, Refused> {
+        let coding = Coding::accepted(request.headers());
+        let answer = match plan {
+            Plan::Poll(session, jsonp) => {
+                drop(request);
+                poll::poll(session, self.options.max_payload, jsonp).await?
+            }
+            Plan::Post(session, is_jsonp) => {
+                let (parts, body) = request.into_parts();
+                let post = post::post(session, &parts.headers, body, is_jsonp, &self.options);
+                Box::pin(post).await?;
+                return Ok(body::answer(StatusCode::OK, "text/html", "ok"));
+            }
+            Plan::Open {
+                protocol,
+                base64,
+                jsonp,
+                is_known,
+            } => {
+                let (mut parts, _) = request.into_parts();
+                if !is_known {
+                    cors::forget_identity(&mut parts.headers);
+                }
+                let open = self.open(parts, peer, (protocol, base64), jsonp, context);
+                Box::pin(open).await?
+            }
+            Plan::OpenWebsocket {
+                protocol,
+                base64,
+                accept,
+            } => {
+                let opens = (protocol, base64);
+                let open = self.open_websocket(request, peer, opens, accept, context);
+                return Box::pin(open).await;
+            }
+            Plan::TakeOver(session, accept) => {
+                let upgrade = hyper::upgrade::on(&mut request);
+                return Ok(self.take_over(upgrade, session, accept, context)?);
+            }
+            Plan::Invalid(invalid) => return Ok(invalid.response()),
+        };
+        Ok(self.respond(answer, coding).await)
+    }
+}
+
+/// What a request is going to be.
+enum Plan {
+    Open {
+        protocol: Protocol,
+        base64: bool,
+        jsonp: Option<Jsonp>,
+        /// Whether it surely comes from a page that may act for its user.
+        is_known: bool,
+    },
+    Poll(Arc<Session>, Option<Jsonp>),
+    Post(Arc<Session>, bool),
+    OpenWebsocket {
+        protocol: Protocol,
+        base64: bool,
+        accept: Accept,
+    },
+    TakeOver(Arc<Session>, Accept),
+    Invalid(Invalid),
+}
+
+/// Why a request came to nothing: by the rules of the protocol, or by the application's decision.
+#[derive(Debug)]
+enum Refused {
+    Fault(Fault),
+    Refusal(Refusal),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl Refused {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Refusal(_) => "authorization",
+            Self::Fault(fault) if *fault == Fault::ORIGIN => "origin",
+            Self::Fault(fault) if *fault == Fault::FULL => "max_sessions",
+            Self::Fault(fault) if *fault == Fault::FULL_FOR_ADDRESS => "max_sessions_per_address",
+            Self::Fault(fault) if *fault == Fault::SESSION => "session",
+            Self::Fault(_) => "handshake",
+        }
+    }
+
+    /// The answer. Where a WebSocket was asked for it is a text, and ends the HTTP connection (§1.8).
+    fn response(&self, is_upgrade: bool) -> Response<Body> {
+        let mut response = match self {
+            Self::Refusal(refusal) => body::refusal_with(refusal, |error| {
+                let message = error.as_str().unwrap_or("Forbidden");
+                serde_json::json!({ "code": 4, "message": message, "error": error })
+            }),
+            Self::Fault(fault) if is_upgrade => {
+                body::answer(fault.status, "text/html", fault.message)
+            }
+            Self::Fault(fault) => body::json(fault.status, fault.json()),
+        };
+        if is_upgrade {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
+    }
+}
+
+#[async_trait]
+impl Transport for Polling {
+    fn name(&self) -> &'static str {
+        "polling"
+    }
+
+    fn claims(&self, request: &Request<Incoming>) -> bool {
+        let uri = request.uri();
+        crate::entry("polling").is_some_and(|entry| {
+            entry
+                .doors
+                .iter()
+                .any(|door| door.is_for(uri.path(), uri.query().unwrap_or_default()))
+        })
+    }
+
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Response<Body> {
+        let cors = Cors::of(&context.origins, request.headers());
+        // Before anything else: who asks whether it may ask has no session yet.
+        let mut response = if request.method() == Method::OPTIONS {
+            cors::preflight(request.headers())
+        } else {
+            let is_upgrade = request.headers().contains_key(UPGRADE);
+            let carried_out = match self.plan(&request, context) {
+                Ok(plan) => self.carry_out(plan, request, peer, context).await,
+                Err(fault) => Err(fault.into()),
+            };
+            carried_out.unwrap_or_else(|refused| {
+                context.metrics.count_refusal(refused.reason());
+                refused.response(is_upgrade)
+            })
+        };
+        cors.apply(response.headers_mut());
+        response
+    }
+}

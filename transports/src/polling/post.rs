@@ -1,0 +1,125 @@
+//! POST: packets from the client.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use super::Options;
+use super::session::{Request, Session};
+use crate::engineio::{Body, Fault, Jsonp, Protocol};
+use crate::{CloseReason, Turn};
+
+/// Packets handed on before other tasks of the thread get their chance.
+const BATCH: usize = 128;
+
+/// Takes the packets of one request. Answered once all of them have been handed on, so that a client which sends more
+/// than the application wants is slowed down.
+pub(super) async fn post(
+    session: Arc<Session>,
+    headers: &HeaderMap,
+    body: Incoming,
+    is_jsonp: bool,
+    options: &Options,
+) -> Result<(), Fault> {
+    let busy = session.begin(Request::Post)?;
+    let is_binary = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"));
+    let read = match (session.protocol, is_binary) {
+        // The form of version 3, which has no meaning here.
+        (Protocol::V4, true) => Err(Fault::REQUEST),
+        _ => read(&session, body, options.max_payload).await,
+    };
+    let outcome = match read {
+        Ok(bytes) => deliver(&session, &bytes, is_binary, is_jsonp, options).await,
+        Err(fault) => Err(fault),
+    };
+    busy.done();
+    // A body over the limit is refused, and no more: the client can go on with smaller ones.
+    if let Err(fault) = &outcome
+        && *fault == Fault::REQUEST
+    {
+        session.end(CloseReason::ProtocolError(
+            "a payload that cannot be read".into(),
+        ));
+    }
+    outcome
+}
+
+/// Reads the body: within the limit, whatever its announced length says, and within the deadline.
+async fn read(session: &Arc<Session>, body: Incoming, limit: usize) -> Result<Bytes, Fault> {
+    let announced = http_body::Body::size_hint(&body).lower();
+    if announced > limit as u64 {
+        return Err(Fault::TOO_LARGE);
+    }
+    let deadline = session.connection().context().limits.receive_timeout;
+    let collected = tokio::time::timeout(deadline, Limited::new(body, limit).collect());
+    match collected.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TOO_LARGE),
+        Ok(Err(_)) => {
+            session.end(CloseReason::PeerGone);
+            Err(Fault::SESSION)
+        }
+        Err(_) => {
+            session.end(CloseReason::ReceiveTimeout);
+            Err(Fault::TOO_SLOW)
+        }
+    }
+}
+
+async fn deliver(
+    session: &Arc<Session>,
+    bytes: &[u8],
+    is_binary: bool,
+    is_jsonp: bool,
+    options: &Options,
+) -> Result<(), Fault> {
+    let form;
+    let body = match (session.protocol, is_binary, is_jsonp) {
+        (Protocol::V3, true, false) => Body::V3Binary(bytes),
+        (protocol, _, is_jsonp) => {
+            let text = if is_jsonp {
+                form = Jsonp::payload(bytes).map_err(|_| Fault::REQUEST)?;
+                &form
+            } else {
+                std::str::from_utf8(bytes).map_err(|_| Fault::REQUEST)?
+            };
+            match protocol {
+                Protocol::V4 => Body::V4(text),
+                Protocol::V3 => Body::V3(text),
+            }
+        }
+    };
+    if body.has_more_than(options.max_packets) {
+        session.end(CloseReason::TooManyPackets);
+        return Err(Fault::REQUEST);
+    }
+    session.connection().heard();
+    let mut packets = body.packets();
+    loop {
+        poll_fn(|cx| session.poll_resumed(cx)).await;
+        {
+            let _turn = Turn::begin();
+            for _ in 0..BATCH {
+                let Some(packet) = packets.next() else {
+                    return Ok(());
+                };
+                let packet = packet.map_err(|_| Fault::REQUEST)?;
+                if !session.receive(packet) {
+                    // It is over: by what this packet said, or for a reason that has nothing to do with it.
+                    return Ok(());
+                }
+                if session.connection().is_paused() {
+                    break;
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,540 @@
+//! One session: engine.io's state, the connection that the engine knows, and who waits for either.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::dialect::{EngineIo, Form};
+use super::table::{Place, Sid, Table};
+use crate::engineio::{
+    self, Beat, Carrier, Fault, Misfit, Packet, Phase, Protocol, Reaction, Timing,
+};
+use crate::primus::{self, Control};
+use crate::{CloseReason, Connection, Context, Handshake, Incoming, Initiator, Socket};
+
+/// A session, for as long as anything is left of it.
+#[derive(Debug)]
+pub(super) struct Session {
+    sid: Sid,
+    pub(super) protocol: Protocol,
+    /// Whether the client cannot take binary answers.
+    pub(super) base64: bool,
+    pub(super) speaks_primus: bool,
+    connection: Arc<Connection>,
+    state: Mutex<State>,
+    /// Held while the bus is told something, because events of one connection must not overlap. Nothing that the bus
+    /// calls takes it.
+    reporting: Mutex<()>,
+    /// The clock has been asked to look at this session.
+    is_rung: AtomicBool,
+    close_grace: u64,
+    table: Arc<Table>,
+    clock: Arc<Clock>,
+    _place: Place,
+}
+
+#[derive(Debug)]
+struct State {
+    engine: engineio::Session,
+    /// The request that polls, and the one that posts.
+    poll: Option<Waker>,
+    post: Option<Waker>,
+    /// When what is left will be forgotten.
+    lingers_until: u64,
+    /// What the last answer ends with.
+    last_packet: char,
+    /// Dropping it ends a WebSocket that has not taken over yet.
+    upgrade: Option<oneshot::Sender<()>>,
+}
+
+/// What it takes to open a session.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) protocol: Protocol,
+    pub(super) base64: bool,
+    pub(super) speaks_primus: bool,
+    pub(super) may_upgrade: bool,
+    pub(super) timing: Timing,
+    pub(super) max_payload: usize,
+    pub(super) close_grace: u64,
+    pub(super) table: Arc<Table>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) place: Place,
+}
+
+impl Session {
+    /// Opens a session that polls, or one that has a WebSocket from the start, and tells the bus. Returns it with the
+    /// data of its open packet, which a WebSocket has been sent already.
+    /// `None` if the system has no randomness to give for an id.
+    pub(super) fn open(
+        opening: Opening,
+        handshake: Handshake,
+        socket: Option<Arc<Socket>>,
+        context: &Arc<Context>,
+    ) -> Option<(Arc<Self>, String)> {
+        let Opening {
+            protocol,
+            base64,
+            speaks_primus,
+            may_upgrade,
+            timing,
+            max_payload,
+            close_grace,
+            table,
+            clock,
+            place,
+        } = opening;
+        let sid = Sid::random()?;
+        let may_upgrade = may_upgrade && socket.is_none();
+        let opened = engineio::open_packet(sid.as_str(), may_upgrade, timing, max_payload);
+        let (carrier, connection) = match socket {
+            None => {
+                let dialect = EngineIo::of(Form::Polled(protocol), speaks_primus);
+                let connection = Connection::new(context, "polling", dialect);
+                (Carrier::Polling, connection)
+            }
+            Some(socket) => {
+                let dialect = EngineIo::of(framed(protocol, base64), speaks_primus);
+                let connection = Connection::with_socket(context, "polling", dialect, socket);
+                (Carrier::Socket, connection)
+            }
+        };
+        let now = clock.now();
+        let session = Arc::new(Self {
+            sid,
+            protocol,
+            base64,
+            speaks_primus,
+            connection,
+            state: Mutex::new(State {
+                engine: engineio::Session::new(protocol, carrier, timing, now),
+                poll: None,
+                post: None,
+                lingers_until: 0,
+                last_packet: CLOSE,
+                upgrade: None,
+            }),
+            reporting: Mutex::default(),
+            is_rung: AtomicBool::new(false),
+            close_grace,
+            table,
+            clock,
+            _place: place,
+        });
+        match carrier {
+            Carrier::Polling => {
+                let bell = Waker::from(Arc::new(Bell(Arc::downgrade(&session))));
+                session.connection.register(&bell);
+            }
+            Carrier::Socket => session.send(OPEN, &opened),
+        }
+        session.table.insert(&session);
+        let first = session.state.lock().engine.beat(now);
+        if let Beat::Rest(due) = first {
+            session.clock.schedule(&session, due);
+        }
+        {
+            let _alone = session.reporting.lock();
+            session.connection.report_opened(handshake);
+        }
+        // It may have been ended before the bell could ring.
+        session.look();
+        Some((session, opened))
+    }
+
+    pub(super) const fn sid(&self) -> Sid {
+        self.sid
+    }
+
+    pub(super) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// How packets look now.
+    pub(super) fn form(&self, is_linked: bool) -> Form {
+        if is_linked {
+            framed(self.protocol, self.base64)
+        } else {
+            Form::Polled(self.protocol)
+        }
+    }
+
+    /// What carries the packets now.
+    pub(super) fn carrier(&self) -> Carrier {
+        self.state.lock().engine.carrier()
+    }
+
+    /// Sends a packet of the protocol.
+    pub(super) fn send(self: &Arc<Self>, kind: char, data: &str) {
+        self.connection
+            .send_control_with(|is_linked| self.form(is_linked).text(kind, data));
+    }
+
+    /// Takes one packet from the client. Returns whether more may follow.
+    pub(super) fn receive(self: &Arc<Self>, packet: Packet<'_>) -> bool {
+        let message = match packet {
+            Packet::Control(kind, data) => return self.control(kind, data),
+            Packet::Text(text) => {
+                if let Some(control) = self.speaks_primus.then(|| Control::parse(text)).flatten() {
+                    if let Some(answer) = control.answer(self.connection.id()) {
+                        self.send(MESSAGE, &answer);
+                    }
+                    return true;
+                }
+                Incoming::text(text)
+            }
+            Packet::Binary(ref bytes) => Incoming::binary(bytes),
+        };
+        if message.len() > self.connection.context().limits.max_message {
+            self.end(CloseReason::MessageTooBig);
+            return false;
+        }
+        let _alone = self.reporting.lock();
+        let is_open = self.state.lock().engine.phase() == Phase::Open && self.connection.is_open();
+        if is_open {
+            self.connection.report_received(message);
+        }
+        is_open
+    }
+
+    fn control(self: &Arc<Self>, kind: engineio::Kind, data: &str) -> bool {
+        let now = self.clock.now();
+        let reaction = self.state.lock().engine.receive(kind, data, now);
+        match reaction {
+            Reaction::None => return true,
+            Reaction::Pong(data) => {
+                self.send(PONG, data);
+                return true;
+            }
+            // There are no codes in engine.io: this is an orderly end.
+            Reaction::Close => self.connection.close(CloseReason::PeerClosed(1000)),
+            Reaction::Error(detail) => {
+                let reason = CloseReason::ProtocolError(detail.into());
+                self.connection.close(reason);
+            }
+        }
+        self.look();
+        false
+    }
+
+    /// Acts on an end that somebody has asked for. A session with a socket is ended by that socket's task.
+    pub(super) fn look(self: &Arc<Self>) {
+        self.is_rung.store(false, Ordering::Release);
+        let closing = {
+            let state = self.state.lock();
+            match state.engine.carrier() {
+                Carrier::Polling => self.connection.take_closing(),
+                Carrier::Socket => None,
+            }
+        };
+        if let Some(reason) = closing {
+            self.finish(reason);
+        }
+    }
+
+    /// Ends the session at once.
+    pub(super) fn end(self: &Arc<Self>, reason: CloseReason) {
+        self.connection.close(reason);
+        self.look();
+    }
+
+    /// Tells the bus of the end. The client is told by the next answer, unless the end came from its side.
+    pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        let now = self.clock.now();
+        // A client that broke the rules or is gone gets no second chance to ask.
+        let lingers = self.carrier() == Carrier::Polling
+            && (reason.initiator() == Initiator::Application
+                || reason == CloseReason::SlowConsumer);
+        if lingers && self.speaks_primus && !reason.may_return() {
+            self.send(MESSAGE, primus::SERVER_CLOSE);
+        }
+        {
+            let mut state = self.state.lock();
+            if !state.engine.end(lingers) {
+                return;
+            }
+            if reason.initiator() == Initiator::Peer {
+                state.last_packet = NOOP;
+            }
+            state.lingers_until = now + self.close_grace;
+            state.upgrade = None;
+        }
+        self.stir();
+        if lingers {
+            self.clock.schedule(self, now + self.close_grace);
+        } else {
+            self.table.remove(self.sid);
+        }
+        let _alone = self.reporting.lock();
+        self.connection.report_closed(reason);
+    }
+
+    /// Wakes the requests that wait.
+    fn stir(&self) {
+        let (poll, post) = {
+            let mut state = self.state.lock();
+            (state.poll.take(), state.post.take())
+        };
+        for waker in [poll, post].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Acts on the time. Returns when to look again, if ever.
+    pub(super) fn tick(self: &Arc<Self>, now: u64) -> Option<u64> {
+        let beat = {
+            let mut state = self.state.lock();
+            match state.engine.phase() {
+                Phase::Over => return None,
+                Phase::Lingering if now < state.lingers_until => return Some(state.lingers_until),
+                Phase::Lingering => {
+                    state.engine.forget();
+                    drop(state);
+                    self.table.remove(self.sid);
+                    return None;
+                }
+                Phase::Open => {
+                    if self.connection.is_paused() {
+                        // We are the ones who do not read.
+                        state.engine.excuse(now);
+                    }
+                    state.engine.beat(now)
+                }
+            }
+        };
+        match beat {
+            Beat::Ping(due) => {
+                self.send(PING, "");
+                Some(due)
+            }
+            Beat::Rest(due) => Some(due),
+            Beat::Dead => {
+                self.end(CloseReason::HeartbeatMissed);
+                None
+            }
+        }
+    }
+
+    /// Whether the client may still use this session. One whose time is up ends here, however late the clock is.
+    pub(super) fn is_usable(self: &Arc<Self>) -> bool {
+        let now = self.clock.now();
+        let is_dead = {
+            let state = self.state.lock();
+            state.engine.phase() == Phase::Open
+                && !self.connection.is_paused()
+                && state.engine.is_dead(now)
+        };
+        if is_dead {
+            self.end(CloseReason::HeartbeatMissed);
+        }
+        self.state.lock().engine.phase() != Phase::Over
+    }
+
+    /// Lets a GET or POST in, or says why not. An overlap ends the session.
+    pub(super) fn begin(self: &Arc<Self>, request: Request) -> Result<Busy, Fault> {
+        let begun = {
+            let mut state = self.state.lock();
+            match request {
+                Request::Poll => state.engine.begin_poll(),
+                Request::Post => state.engine.begin_post(),
+            }
+        };
+        match begun {
+            Ok(()) => Ok(Busy {
+                session: Arc::clone(self),
+                request,
+                is_done: false,
+            }),
+            Err(misfit) => {
+                if misfit == Misfit::Overlap {
+                    let detail = match request {
+                        Request::Poll => "two polls at once",
+                        Request::Post => "two posts at once",
+                    };
+                    self.end(CloseReason::ProtocolError(detail.into()));
+                }
+                Err(misfit.fault())
+            }
+        }
+    }
+
+    /// The packets for the held GET, once there are some; `None` if it is to be held for a moment only, because the
+    /// client is about to stop polling.
+    pub(super) fn poll_packets(
+        &self,
+        cx: &mut TaskContext<'_>,
+        max_payload: usize,
+    ) -> Poll<Option<Vec<Bytes>>> {
+        let mut state = self.state.lock();
+        if state.engine.carrier() == Carrier::Socket {
+            // What waits is the socket's. This request is only to be let go.
+            return Poll::Ready(Some(vec![self.packet(NOOP)]));
+        }
+        let mut packets = self.connection.take_frames(max_payload, 1);
+        if state.engine.phase() != Phase::Open {
+            if self.connection.has_sent_all() {
+                packets.push(self.packet(state.last_packet));
+                state.engine.forget();
+                drop(state);
+                self.table.remove(self.sid);
+            }
+            return Poll::Ready(Some(packets));
+        }
+        if packets.is_empty() && state.engine.is_released() {
+            packets.push(self.packet(NOOP));
+        }
+        if !packets.is_empty() {
+            return Poll::Ready(Some(packets));
+        }
+        state.poll = Some(cx.waker().clone());
+        match state.engine.upgrade() {
+            engineio::Upgrade::Probed => Poll::Ready(None),
+            engineio::Upgrade::None | engineio::Upgrade::Connected => Poll::Pending,
+        }
+    }
+
+    fn packet(&self, kind: char) -> Bytes {
+        Form::Polled(self.protocol).text(kind, "")
+    }
+
+    /// A packet that says nothing, for a GET that is not to be held longer.
+    pub(super) fn noop(&self) -> Vec<Bytes> {
+        vec![self.packet(NOOP)]
+    }
+
+    /// Waits while the application does not want more from this client.
+    pub(super) fn poll_resumed(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        state.post = Some(cx.waker().clone());
+        // A socket has a task of its own that is woken instead; one request more does no harm then.
+        let is_held = state.engine.carrier() == Carrier::Polling && self.connection.is_paused();
+        if is_held && self.connection.is_open() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    /// A WebSocket is there that may take over. The receiver fires when the session ends before.
+    pub(super) fn begin_upgrade(&self) -> Result<oneshot::Receiver<()>, Misfit> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.state.lock();
+        state.engine.begin_upgrade()?;
+        state.upgrade = Some(sender);
+        Ok(receiver)
+    }
+
+    /// The WebSocket has brought its probe: the held GET is let go.
+    pub(super) fn probe(&self) {
+        self.state.lock().engine.probe();
+        self.stir();
+    }
+
+    /// The WebSocket takes over: whatever waits, and all that follows, goes there.
+    pub(super) fn finish_upgrade(&self, socket: Arc<Socket>) -> Result<(), Misfit> {
+        {
+            let mut state = self.state.lock();
+            state.engine.finish_upgrade()?;
+            state.upgrade = None;
+            let form = framed(self.protocol, self.base64);
+            let dialect = EngineIo::of(form, self.speaks_primus);
+            self.connection.move_to(socket, dialect, |waiting| {
+                form.translate(self.protocol, &waiting)
+            });
+        }
+        self.stir();
+        Ok(())
+    }
+
+    /// The WebSocket came to nothing.
+    pub(super) fn abandon_upgrade(&self) {
+        let mut state = self.state.lock();
+        state.engine.abandon_upgrade();
+        state.upgrade = None;
+    }
+}
+
+const OPEN: char = '0';
+pub(super) const CLOSE: char = '1';
+pub(super) const PING: char = '2';
+pub(super) const PONG: char = '3';
+pub(super) const MESSAGE: char = '4';
+pub(super) const NOOP: char = '6';
+
+const fn framed(protocol: Protocol, base64: bool) -> Form {
+    match protocol {
+        Protocol::V3 if base64 => Form::FramedBase64,
+        protocol => Form::Framed(protocol),
+    }
+}
+
+/// The two kinds of request that a session takes, one of each at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Poll,
+    Post,
+}
+
+/// A request under way. Dropping it before it is [done](Self::done) means that the client has gone.
+#[derive(Debug)]
+pub(super) struct Busy {
+    session: Arc<Session>,
+    request: Request,
+    is_done: bool,
+}
+
+impl Busy {
+    /// The request will be answered.
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        {
+            let mut state = self.session.state.lock();
+            match self.request {
+                Request::Poll => {
+                    state.engine.end_poll();
+                    state.poll = None;
+                }
+                Request::Post => {
+                    state.engine.end_post();
+                    state.post = None;
+                }
+            }
+        }
+        if !self.is_done {
+            self.session.connection.close(CloseReason::PeerGone);
+        }
+    }
+}
+
+/// What the connection wakes while it has no task of its own.
+struct Bell(Weak<Session>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let Some(session) = self.0.upgrade() else {
+            return;
+        };
+        {
+            // Under this lock, so that a socket which takes over meanwhile does not lose its own waker.
+            let state = session.state.lock();
+            if state.engine.carrier() == Carrier::Polling {
+                session.connection.register(&Waker::from(Arc::clone(&self)));
+            }
+        }
+        // Only now, so that what happens in between is seen.
+        session.stir();
+        if !session.connection.is_open() && !session.is_rung.swap(true, Ordering::AcqRel) {
+            session.clock.ring(Arc::clone(&session));
+        }
+    }
+}

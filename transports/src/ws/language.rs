@@ -1,0 +1,67 @@
+//! What a WebSocket's messages mean.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame::{self, Opcode};
+use crate::primus::{self, Control};
+use crate::{CloseReason, Connection, Incoming, IncomingPayload};
+
+/// What is spoken inside the frames of one connection. The [`Pump`](super::Pump) moves frames and knows nothing of it.
+pub(crate) trait Language: Send + Unpin + 'static {
+    /// Takes one message: reports it, answers it, or closes the connection over it.
+    fn receive(&mut self, connection: &Arc<Connection>, message: IncomingPayload<'_>);
+
+    /// What is sent before the close frame, when this side ends the connection.
+    fn farewell(&self, reason: &CloseReason) -> Option<Bytes>;
+
+    /// The close frame for an end that this side decided on.
+    fn close_frame(&self, reason: &CloseReason) -> Bytes {
+        frame::close(reason.code(), &reason.to_string())
+    }
+
+    /// Reports the end. Called once.
+    fn closed(&mut self, connection: &Arc<Connection>, reason: CloseReason) {
+        connection.report_closed(reason);
+    }
+}
+
+/// JSON in every frame, with Primus's control strings among it or without.
+#[derive(Debug)]
+pub(super) struct Json {
+    pub(super) speaks_primus: bool,
+}
+
+impl Language for Json {
+    fn receive(&mut self, connection: &Arc<Connection>, message: IncomingPayload<'_>) {
+        if let (true, IncomingPayload::Text(text)) = (self.speaks_primus, message)
+            && let Some(control) = Control::parse(text)
+        {
+            if let Some(answer) = control.answer(connection.id()) {
+                connection.send_control(frame::text(&answer));
+            }
+            return;
+        }
+        connection.report_received(Incoming {
+            payload: message,
+            ack: None,
+        });
+    }
+
+    fn farewell(&self, reason: &CloseReason) -> Option<Bytes> {
+        (self.speaks_primus && !reason.may_return()).then(|| frame::text(primus::SERVER_CLOSE))
+    }
+
+    /// Primus closes without a code (Primus specification, §4.1); a code tells the others, and us, more.
+    fn close_frame(&self, reason: &CloseReason) -> Bytes {
+        match reason {
+            CloseReason::Ended | CloseReason::Reconnect | CloseReason::HeartbeatMissed
+                if self.speaks_primus =>
+            {
+                frame::encode(Opcode::Close, b"")
+            }
+            reason => frame::close(reason.code(), &reason.to_string()),
+        }
+    }
+}
