@@ -1,5 +1,6 @@
 //! The sections of the transports, each named after its transport.
 
+#[cfg(feature = "polling")]
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

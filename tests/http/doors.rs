@@ -58,7 +58,7 @@ async fn primus_own_library_is_said_not_to_be_here() {
 
 #[tokio::test]
 async fn closed_doors_say_what_is_open() {
-    let server = Binary::demo();
+    let server = Binary::serve(&["--transport", "ws"], "");
     for (path, transport) in [
         ("/socket.io/?EIO=4&transport=polling", "socketio"),
         ("/socket.io/?EIO=3", "socketio"),

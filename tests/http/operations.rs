@@ -72,7 +72,7 @@ async fn a_draining_server_is_healthy_but_not_ready() {
     assert_eq!(health.get("/healthz").await.status, 200);
     let refused = action.get("/api/randomNumber").await.json();
     assert_eq!(refused["error"]["code"], "006");
-    let closed = door.get("/primus").await;
+    let closed = door.get("/engine.io/?EIO=4&transport=polling").await;
     assert_eq!((closed.status, closed.header("retry-after")), (503, "1"));
     // What was running is answered, and then the process ends well.
     assert_eq!(client.answer(sleep).await["sleepDuration"], 2000);

@@ -416,10 +416,21 @@ impl Connection {
 
     /// The reason, once, when somebody has asked for the end. From then on only control frames go out.
     pub fn take_closing(&self) -> Option<CloseReason> {
+        self.take_closing_if(|_| true)
+    }
+
+    /// As [`take_closing`](Self::take_closing), but leaves a reason that is not `wanted` for later.
+    pub fn take_closing_if(
+        &self,
+        wanted: impl FnOnce(&CloseReason) -> bool,
+    ) -> Option<CloseReason> {
         let mut outbox = self.outbox.lock();
         let Life::Closing(reason) = &outbox.life else {
             return None;
         };
+        if !wanted(reason) {
+            return None;
+        }
         let reason = reason.clone();
         if !reason.lets_outbox_drain() {
             outbox.discard();

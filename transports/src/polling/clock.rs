@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::session::Session;
 use crate::engineio::Timing;
@@ -20,7 +20,9 @@ pub(super) struct Clock {
     /// Milliseconds per slot.
     tick: u64,
     slots: Vec<Mutex<Vec<Weak<Session>>>>,
-    bell: mpsc::UnboundedSender<Arc<Session>>,
+    /// Sessions that somebody has rung for, each at most once.
+    rung: Mutex<Vec<Arc<Session>>>,
+    bell: Arc<Notify>,
 }
 
 impl Clock {
@@ -28,14 +30,15 @@ impl Clock {
     pub(super) fn start(timing: Timing) -> Arc<Self> {
         let tick = (timing.interval.min(timing.timeout) / 64).clamp(SHORTEST_TICK, LONGEST_TICK);
         let slots = (timing.interval + timing.timeout) / tick + 2;
-        let (bell, rung) = mpsc::unbounded_channel();
+        let bell = Arc::<Notify>::default();
         let clock = Arc::new(Self {
             started: Instant::now(),
             tick,
             slots: (0..slots.min(10_000)).map(|_| Mutex::default()).collect(),
-            bell,
+            rung: Mutex::default(),
+            bell: Arc::clone(&bell),
         });
-        tokio::spawn(run(Arc::downgrade(&clock), rung, tick));
+        tokio::spawn(run(Arc::downgrade(&clock), bell, tick));
         clock
     }
 
@@ -53,8 +56,8 @@ impl Clock {
 
     /// Has `session` looked at soon, because its connection is to end. Callable from anywhere.
     pub(super) fn ring(&self, session: Arc<Session>) {
-        // The task is gone only when the server is.
-        let _gone = self.bell.send(session);
+        self.rung.lock().push(session);
+        self.bell.notify_one();
     }
 
     fn slot(&self, tick: u64) -> &Mutex<Vec<Weak<Session>>> {
@@ -82,20 +85,24 @@ impl Clock {
     }
 }
 
-async fn run(clock: Weak<Clock>, mut rung: mpsc::UnboundedReceiver<Arc<Session>>, tick: u64) {
+async fn run(clock: Weak<Clock>, bell: Arc<Notify>, tick: u64) {
     let mut interval = tokio::time::interval(Duration::from_millis(tick));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last = 0;
     loop {
-        tokio::select! {
-            session = rung.recv() => match session {
-                Some(session) => session.look(),
-                None => return,
-            },
-            _ = interval.tick() => match clock.upgrade() {
-                Some(clock) => last = clock.visit(last),
-                None => return,
-            },
+        let is_due = tokio::select! {
+            () = bell.notified() => false,
+            _ = interval.tick() => true,
+        };
+        let Some(clock) = clock.upgrade() else {
+            return;
+        };
+        if is_due {
+            last = clock.visit(last);
+        }
+        let rung = std::mem::take(&mut *clock.rung.lock());
+        for session in rung {
+            session.look();
         }
     }
 }

@@ -70,6 +70,16 @@ impl Form {
         }
     }
 
+    /// A text message. In a payload of version 4 one character would end its packet, and what follows would be taken
+    /// for another. JSON never holds it; other texts lose it.
+    fn message(self, text: &str) -> Bytes {
+        const SEPARATOR: char = '\u{1E}';
+        if self == Self::Polled(Protocol::V4) && text.contains(SEPARATOR) {
+            return self.text('4', &text.replace(SEPARATOR, "\u{FFFD}"));
+        }
+        self.text('4', text)
+    }
+
     fn binary(self, bytes: &[u8]) -> Bytes {
         match self {
             Self::Polled(protocol) => engineio::waiting_binary(protocol, bytes),
@@ -115,7 +125,7 @@ impl Dialect for EngineIo {
 
     fn encode(&self, message: &Message) -> Bytes {
         match message.payload() {
-            Payload::Text(text) => self.form.text('4', &primus::escape(text)),
+            Payload::Text(text) => self.form.message(&primus::escape(text)),
             Payload::Binary(bytes) => self.form.binary(bytes),
         }
     }
@@ -189,6 +199,14 @@ mod tests {
             let ping = Form::Polled(waiting).text('2', "");
             assert_eq!(framed.translate(waiting, &ping), framed.text('2', ""));
         }
+    }
+
+    #[test]
+    fn no_text_can_pass_for_a_second_packet() {
+        let message = Message::text("a\u{1E}1");
+        let polled = |protocol| EngineIo::of(Form::Polled(protocol), false).encode(&message);
+        assert_eq!(polled(Protocol::V4), "4a\u{FFFD}1");
+        assert_eq!(polled(Protocol::V3), "4:4a\u{1E}1");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod clock;
 mod compression;
 mod cors;
 mod dialect;
+mod plan;
 mod poll;
 mod post;
 mod session;
@@ -24,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, HeaderValue, UPGRADE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, VARY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -32,12 +33,13 @@ use hyper::upgrade::OnUpgrade;
 
 use self::clock::Clock;
 use self::compression::Coding;
-use self::cors::{Cors, Provenance};
+use self::cors::Cors;
+use self::plan::{Plan, Refused};
 use self::session::{Opening, Session};
 use self::table::Table;
-use crate::engineio::{Answer, Fault, Jsonp, Protocol, Query, Timing, TransportName};
-use crate::ws::handshake::{self, Accept, Invalid};
-use crate::{Body, Context, Handshake, Peer, Refusal, Transport, body};
+use crate::engineio::{Answer, Fault, Jsonp, Protocol, Timing};
+use crate::ws::handshake::Accept;
+use crate::{Body, Context, Handshake, Peer, Transport, body};
 
 /// Options of the `polling` transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,76 +117,6 @@ impl Polling {
 
     fn clock(&self) -> &Arc<Clock> {
         self.clock.get_or_init(|| Clock::start(self.timing()))
-    }
-
-    /// The session that a request names, if it is one for this way of travelling.
-    fn session(&self, sid: &str) -> Result<Arc<Session>, Fault> {
-        let session = self.table.find(sid).ok_or(Fault::SESSION)?;
-        session.is_usable().then_some(session).ok_or(Fault::SESSION)
-    }
-
-    /// Checks what can be checked without waiting.
-    fn plan(&self, request: &Request<Incoming>, context: &Context) -> Result<Plan, Fault> {
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let headers = request.headers();
-        let transport = query
-            .transport
-            .filter(|transport| *transport == TransportName::Polling || self.has_websocket)
-            .ok_or(Fault::TRANSPORT)?;
-        let provenance = match query.jsonp {
-            Some(_) => Provenance::of(&context.origins, headers),
-            None if context.origins.permits(headers) => Provenance::Allowed,
-            None => Provenance::Foreign,
-        };
-        if provenance == Provenance::Foreign {
-            return Err(Fault::ORIGIN);
-        }
-        if transport == TransportName::Websocket || headers.contains_key(UPGRADE) {
-            return self.plan_websocket(request, &query, transport);
-        }
-        let Some(sid) = &query.sid else {
-            if request.method() != Method::GET {
-                return Err(Fault::METHOD);
-            }
-            return Ok(Plan::Open {
-                protocol: query.protocol.ok_or(Fault::PROTOCOL)?,
-                base64: query.base64,
-                jsonp: query.jsonp,
-                is_known: provenance == Provenance::Allowed,
-            });
-        };
-        let session = self.session(sid)?;
-        match *request.method() {
-            Method::GET => Ok(Plan::Poll(session, query.jsonp)),
-            Method::POST => Ok(Plan::Post(session, query.jsonp.is_some())),
-            _ => Err(Fault::METHOD),
-        }
-    }
-
-    fn plan_websocket(
-        &self,
-        request: &Request<Incoming>,
-        query: &Query,
-        transport: TransportName,
-    ) -> Result<Plan, Fault> {
-        if let Some(sid) = &query.sid {
-            self.session(sid)?;
-        }
-        let accept = match handshake::check(request.method(), request.version(), request.headers())
-        {
-            _ if transport != TransportName::Websocket => return Err(Fault::REQUEST),
-            Ok(accept) => accept,
-            Err(Invalid::NotAnUpgrade) => return Err(Fault::REQUEST),
-            Err(invalid) => return Ok(Plan::Invalid(invalid)),
-        };
-        match &query.sid {
-            Some(sid) => Ok(Plan::TakeOver(self.session(sid)?, accept)),
-            None => Ok(Plan::OpenWebsocket {
-                protocol: query.protocol.ok_or(Fault::PROTOCOL)?,
-                base64: query.base64,
-                accept,
-            }),
-        }
     }
 
     /// Asks the engine for a new session.
@@ -350,77 +282,6 @@ impl Polling {
     }
 }
 
-/// What a request is going to be.
-enum Plan {
-    Open {
-        protocol: Protocol,
-        base64: bool,
-        jsonp: Option<Jsonp>,
-        /// Whether it surely comes from a page that may act for its user.
-        is_known: bool,
-    },
-    Poll(Arc<Session>, Option<Jsonp>),
-    Post(Arc<Session>, bool),
-    OpenWebsocket {
-        protocol: Protocol,
-        base64: bool,
-        accept: Accept,
-    },
-    TakeOver(Arc<Session>, Accept),
-    Invalid(Invalid),
-}
-
-/// Why a request came to nothing: by the rules of the protocol, or by the application's decision.
-#[derive(Debug)]
-enum Refused {
-    Fault(Fault),
-    Refusal(Refusal),
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
-    }
-}
-
-impl Refused {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Refusal(_) => "authorization",
-            Self::Fault(fault) if *fault == Fault::ORIGIN => "origin",
-            Self::Fault(fault) if *fault == Fault::FULL => "max_sessions",
-            Self::Fault(fault) if *fault == Fault::FULL_FOR_ADDRESS => "max_sessions_per_address",
-            Self::Fault(fault) if *fault == Fault::SESSION => "session",
-            Self::Fault(_) => "handshake",
-        }
-    }
-
-    /// The answer. Where a WebSocket was asked for it is a text, and ends the HTTP connection (§1.8).
-    fn response(&self, is_upgrade: bool) -> Response<Body> {
-        let mut response = match self {
-            Self::Refusal(refusal) => body::refusal_with(refusal, |error| {
-                let message = error.as_str().unwrap_or("Forbidden");
-                serde_json::json!({ "code": 4, "message": message, "error": error })
-            }),
-            Self::Fault(fault) if is_upgrade => {
-                body::answer(fault.status, "text/html", fault.message)
-            }
-            Self::Fault(fault) => body::json(fault.status, fault.json()),
-        };
-        if is_upgrade {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-        response
-    }
-}
-
 #[async_trait]
 impl Transport for Polling {
     fn name(&self) -> &'static str {
@@ -448,7 +309,7 @@ impl Transport for Polling {
         let mut response = if request.method() == Method::OPTIONS {
             cors::preflight(request.headers())
         } else {
-            let is_upgrade = request.headers().contains_key(UPGRADE);
+            let is_upgrade = plan::wants_websocket(request.headers());
             let carried_out = match self.plan(&request, context) {
                 Ok(plan) => self.carry_out(plan, request, peer, context).await,
                 Err(fault) => Err(fault.into()),

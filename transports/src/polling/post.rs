@@ -111,7 +111,7 @@ async fn deliver(
                     return Ok(());
                 };
                 let packet = packet.map_err(|_| Fault::REQUEST)?;
-                if !session.receive(packet) {
+                if !session.receive(&packet) {
                     // It is over: by what this packet said, or for a reason that has nothing to do with it.
                     return Ok(());
                 }

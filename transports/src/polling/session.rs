@@ -1,21 +1,24 @@
 //! One session: engine.io's state, the connection that the engine knows, and who waits for either.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
-use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::task::Waker;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::dialect::{EngineIo, Form};
 use super::table::{Place, Sid, Table};
-use crate::engineio::{
-    self, Beat, Carrier, Fault, Misfit, Packet, Phase, Protocol, Reaction, Timing,
-};
+use crate::engineio::{self, Beat, Carrier, Misfit, Packet, Phase, Protocol, Reaction, Timing};
 use crate::primus::{self, Control};
 use crate::{CloseReason, Connection, Context, Handshake, Incoming, Initiator, Socket};
+
+mod bell;
+mod request;
+
+use self::bell::Bell;
+pub(super) use self::request::Request;
 
 /// A session, for as long as anything is left of it.
 #[derive(Debug)]
@@ -176,9 +179,9 @@ impl Session {
     }
 
     /// Takes one packet from the client. Returns whether more may follow.
-    pub(super) fn receive(self: &Arc<Self>, packet: Packet<'_>) -> bool {
+    pub(super) fn receive(self: &Arc<Self>, packet: &Packet<'_>) -> bool {
         let message = match packet {
-            Packet::Control(kind, data) => return self.control(kind, data),
+            Packet::Control(kind, data) => return self.control(*kind, data),
             Packet::Text(text) => {
                 if let Some(control) = self.speaks_primus.then(|| Control::parse(text)).flatten() {
                     if let Some(answer) = control.answer(self.connection.id()) {
@@ -188,7 +191,7 @@ impl Session {
                 }
                 Incoming::text(text)
             }
-            Packet::Binary(ref bytes) => Incoming::binary(bytes),
+            Packet::Binary(bytes) => Incoming::binary(bytes),
         };
         if message.len() > self.connection.context().limits.max_message {
             self.end(CloseReason::MessageTooBig);
@@ -227,9 +230,13 @@ impl Session {
         self.is_rung.store(false, Ordering::Release);
         let closing = {
             let state = self.state.lock();
-            match state.engine.carrier() {
-                Carrier::Polling => self.connection.take_closing(),
-                Carrier::Socket => None,
+            match (state.engine.carrier(), state.engine.upgrade()) {
+                (Carrier::Socket, _) => None,
+                // The client does not poll any more: what is left has to wait until the socket takes it.
+                (Carrier::Polling, engineio::Upgrade::Probed) => {
+                    self.connection.take_closing_if(|reason| !lingers(reason))
+                }
+                (Carrier::Polling, _) => self.connection.take_closing(),
             }
         };
         if let Some(reason) = closing {
@@ -246,10 +253,7 @@ impl Session {
     /// Tells the bus of the end. The client is told by the next answer, unless the end came from its side.
     pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
         let now = self.clock.now();
-        // A client that broke the rules or is gone gets no second chance to ask.
-        let lingers = self.carrier() == Carrier::Polling
-            && (reason.initiator() == Initiator::Application
-                || reason == CloseReason::SlowConsumer);
+        let lingers = self.carrier() == Carrier::Polling && lingers(&reason);
         if lingers && self.speaks_primus && !reason.may_return() {
             self.send(MESSAGE, primus::SERVER_CLOSE);
         }
@@ -335,91 +339,6 @@ impl Session {
         self.state.lock().engine.phase() != Phase::Over
     }
 
-    /// Lets a GET or POST in, or says why not. An overlap ends the session.
-    pub(super) fn begin(self: &Arc<Self>, request: Request) -> Result<Busy, Fault> {
-        let begun = {
-            let mut state = self.state.lock();
-            match request {
-                Request::Poll => state.engine.begin_poll(),
-                Request::Post => state.engine.begin_post(),
-            }
-        };
-        match begun {
-            Ok(()) => Ok(Busy {
-                session: Arc::clone(self),
-                request,
-                is_done: false,
-            }),
-            Err(misfit) => {
-                if misfit == Misfit::Overlap {
-                    let detail = match request {
-                        Request::Poll => "two polls at once",
-                        Request::Post => "two posts at once",
-                    };
-                    self.end(CloseReason::ProtocolError(detail.into()));
-                }
-                Err(misfit.fault())
-            }
-        }
-    }
-
-    /// The packets for the held GET, once there are some; `None` if it is to be held for a moment only, because the
-    /// client is about to stop polling.
-    pub(super) fn poll_packets(
-        &self,
-        cx: &mut TaskContext<'_>,
-        max_payload: usize,
-    ) -> Poll<Option<Vec<Bytes>>> {
-        let mut state = self.state.lock();
-        if state.engine.carrier() == Carrier::Socket {
-            // What waits is the socket's. This request is only to be let go.
-            return Poll::Ready(Some(vec![self.packet(NOOP)]));
-        }
-        let mut packets = self.connection.take_frames(max_payload, 1);
-        if state.engine.phase() != Phase::Open {
-            if self.connection.has_sent_all() {
-                packets.push(self.packet(state.last_packet));
-                state.engine.forget();
-                drop(state);
-                self.table.remove(self.sid);
-            }
-            return Poll::Ready(Some(packets));
-        }
-        if packets.is_empty() && state.engine.is_released() {
-            packets.push(self.packet(NOOP));
-        }
-        if !packets.is_empty() {
-            return Poll::Ready(Some(packets));
-        }
-        state.poll = Some(cx.waker().clone());
-        match state.engine.upgrade() {
-            engineio::Upgrade::Probed => Poll::Ready(None),
-            engineio::Upgrade::None | engineio::Upgrade::Connected => Poll::Pending,
-        }
-    }
-
-    fn packet(&self, kind: char) -> Bytes {
-        Form::Polled(self.protocol).text(kind, "")
-    }
-
-    /// A packet that says nothing, for a GET that is not to be held longer.
-    pub(super) fn noop(&self) -> Vec<Bytes> {
-        vec![self.packet(NOOP)]
-    }
-
-    /// Waits while the application does not want more from this client.
-    pub(super) fn poll_resumed(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        state.post = Some(cx.waker().clone());
-        // A socket has a task of its own that is woken instead; one request more does no harm then.
-        let is_held = state.engine.carrier() == Carrier::Polling && self.connection.is_paused();
-        if is_held && self.connection.is_open() {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
-    }
-
     /// A WebSocket is there that may take over. The receiver fires when the session ends before.
     pub(super) fn begin_upgrade(&self) -> Result<oneshot::Receiver<()>, Misfit> {
         let (sender, receiver) = oneshot::channel();
@@ -452,89 +371,31 @@ impl Session {
     }
 
     /// The WebSocket came to nothing.
-    pub(super) fn abandon_upgrade(&self) {
-        let mut state = self.state.lock();
-        state.engine.abandon_upgrade();
-        state.upgrade = None;
+    pub(super) fn abandon_upgrade(self: &Arc<Self>) {
+        {
+            let mut state = self.state.lock();
+            state.engine.abandon_upgrade();
+            state.upgrade = None;
+        }
+        self.look();
     }
 }
 
 const OPEN: char = '0';
-pub(super) const CLOSE: char = '1';
-pub(super) const PING: char = '2';
-pub(super) const PONG: char = '3';
+const CLOSE: char = '1';
+const PING: char = '2';
+const PONG: char = '3';
 pub(super) const MESSAGE: char = '4';
-pub(super) const NOOP: char = '6';
+const NOOP: char = '6';
+
+/// Whether a client can fetch what is left after an end for `reason`. One that broke the rules or is gone cannot.
+fn lingers(reason: &CloseReason) -> bool {
+    reason.initiator() == Initiator::Application || *reason == CloseReason::SlowConsumer
+}
 
 const fn framed(protocol: Protocol, base64: bool) -> Form {
     match protocol {
         Protocol::V3 if base64 => Form::FramedBase64,
         protocol => Form::Framed(protocol),
-    }
-}
-
-/// The two kinds of request that a session takes, one of each at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    Poll,
-    Post,
-}
-
-/// A request under way. Dropping it before it is [done](Self::done) means that the client has gone.
-#[derive(Debug)]
-pub(super) struct Busy {
-    session: Arc<Session>,
-    request: Request,
-    is_done: bool,
-}
-
-impl Busy {
-    /// The request will be answered.
-    pub(super) fn done(mut self) {
-        self.is_done = true;
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        {
-            let mut state = self.session.state.lock();
-            match self.request {
-                Request::Poll => {
-                    state.engine.end_poll();
-                    state.poll = None;
-                }
-                Request::Post => {
-                    state.engine.end_post();
-                    state.post = None;
-                }
-            }
-        }
-        if !self.is_done {
-            self.session.connection.close(CloseReason::PeerGone);
-        }
-    }
-}
-
-/// What the connection wakes while it has no task of its own.
-struct Bell(Weak<Session>);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        let Some(session) = self.0.upgrade() else {
-            return;
-        };
-        {
-            // Under this lock, so that a socket which takes over meanwhile does not lose its own waker.
-            let state = session.state.lock();
-            if state.engine.carrier() == Carrier::Polling {
-                session.connection.register(&Waker::from(Arc::clone(&self)));
-            }
-        }
-        // Only now, so that what happens in between is seen.
-        session.stir();
-        if !session.connection.is_open() && !session.is_rung.swap(true, Ordering::AcqRel) {
-            session.clock.ring(Arc::clone(&session));
-        }
     }
 }

@@ -149,7 +149,7 @@ fn neighbourhood(ip: IpAddr) -> IpAddr {
             let prefix = u128::from(v6) & !u128::from(u64::MAX);
             Ipv6Addr::from(prefix).into()
         }
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -90,10 +90,11 @@ async fn probe(session: &Session, socket: Arc<Socket>, early: Bytes) -> Option<S
     loop {
         match stream.next().await?.ok()? {
             WsMessage::Text(text) if text == "2probe" => {
-                stream.send(WsMessage::text("3probe")).await.ok()?;
+                // First, so that nothing that the client does in return can be too early.
                 if !std::mem::replace(&mut is_probed, true) {
                     session.probe();
                 }
+                stream.send(WsMessage::text("3probe")).await.ok()?;
             }
             WsMessage::Text(text) if text == "5" && is_probed => return Some(stream.into_inner()),
             WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_) => {}
@@ -162,7 +163,7 @@ impl Language for Packets {
         };
         match packet {
             Ok(packet) => {
-                self.0.receive(packet);
+                self.0.receive(&packet);
             }
             Err(malformed) => {
                 let reason = CloseReason::ProtocolError(malformed.to_string().into());

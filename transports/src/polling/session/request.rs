@@ -1,0 +1,142 @@
+//! The requests of a session: a GET that is held, a POST that is received.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+
+use super::{Form, NOOP, Session};
+use crate::CloseReason;
+use crate::engineio::{Carrier, Fault, Misfit, Phase, Upgrade};
+
+/// The two kinds of request that a session takes, one of each at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::polling) enum Request {
+    Poll,
+    Post,
+}
+
+/// A request under way. Dropping it before it is [done](Self::done) means that the client has gone.
+#[derive(Debug)]
+pub(in crate::polling) struct Busy {
+    session: Arc<Session>,
+    request: Request,
+    is_done: bool,
+}
+
+impl Busy {
+    /// The request will be answered.
+    pub(in crate::polling) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let is_moving = {
+            let mut state = self.session.state.lock();
+            match self.request {
+                Request::Poll => {
+                    state.engine.end_poll();
+                    state.poll = None;
+                }
+                Request::Post => {
+                    state.engine.end_post();
+                    state.post = None;
+                }
+            }
+            state.engine.carrier() == Carrier::Socket || state.engine.upgrade() == Upgrade::Probed
+        };
+        // A client that has a WebSocket may let go of its last request as it likes.
+        if !self.is_done && !is_moving {
+            self.session.connection.close(CloseReason::PeerGone);
+        }
+    }
+}
+
+impl Session {
+    /// Lets a GET or POST in, or says why not. An overlap ends the session.
+    pub(in crate::polling) fn begin(self: &Arc<Self>, request: Request) -> Result<Busy, Fault> {
+        let begun = {
+            let mut state = self.state.lock();
+            match request {
+                Request::Poll => state.engine.begin_poll(),
+                Request::Post => state.engine.begin_post(),
+            }
+        };
+        match begun {
+            Ok(()) => Ok(Busy {
+                session: Arc::clone(self),
+                request,
+                is_done: false,
+            }),
+            Err(misfit) => {
+                if misfit == Misfit::Overlap {
+                    let detail = match request {
+                        Request::Poll => "two polls at once",
+                        Request::Post => "two posts at once",
+                    };
+                    self.end(CloseReason::ProtocolError(detail.into()));
+                }
+                Err(misfit.fault())
+            }
+        }
+    }
+
+    /// The packets for the held GET, once there are some; `None` if it is to be held for a moment only, because the
+    /// client is about to stop polling.
+    pub(in crate::polling) fn poll_packets(
+        &self,
+        cx: &mut TaskContext<'_>,
+        max_payload: usize,
+    ) -> Poll<Option<Vec<Bytes>>> {
+        let mut state = self.state.lock();
+        if state.engine.carrier() == Carrier::Socket {
+            // What waits is the socket's. This request is only to be let go.
+            return Poll::Ready(Some(vec![self.packet(NOOP)]));
+        }
+        let mut packets = self.connection.take_frames(max_payload, 1);
+        if state.engine.phase() != Phase::Open {
+            if self.connection.has_sent_all() {
+                packets.push(self.packet(state.last_packet));
+                state.engine.forget();
+                drop(state);
+                self.table.remove(self.sid);
+            }
+            return Poll::Ready(Some(packets));
+        }
+        if packets.is_empty() && state.engine.is_released() {
+            packets.push(self.packet(NOOP));
+        }
+        if !packets.is_empty() {
+            return Poll::Ready(Some(packets));
+        }
+        state.poll = Some(cx.waker().clone());
+        match state.engine.upgrade() {
+            Upgrade::Probed => Poll::Ready(None),
+            Upgrade::None | Upgrade::Connected => Poll::Pending,
+        }
+    }
+
+    fn packet(&self, kind: char) -> Bytes {
+        Form::Polled(self.protocol).text(kind, "")
+    }
+
+    /// A packet that says nothing, for a GET that is not to be held longer.
+    pub(in crate::polling) fn noop(&self) -> Vec<Bytes> {
+        vec![self.packet(NOOP)]
+    }
+
+    /// Waits while the application does not want more from this client.
+    pub(in crate::polling) fn poll_resumed(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        state.post = Some(cx.waker().clone());
+        // A socket has a task of its own that is woken instead; one request more does no harm then.
+        let is_held = state.engine.carrier() == Carrier::Polling && self.connection.is_paused();
+        if is_held && self.connection.is_open() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+}
