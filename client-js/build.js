@@ -7,9 +7,11 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { minify } = require('terser');
 
-// File name in dist/ -> transports inside, in the order in which a client tries them.
+// File name in dist/ -> files of src/transports/ inside.
 const VARIANTS = {
   ws: ['ws'],
+  polling: ['polling'],
+  'ws-polling': ['ws', 'polling', 'upgrade'],
 };
 
 // Fixed order: the class first, transports where `transports` is known.
@@ -22,25 +24,33 @@ function read(name) {
   return fs.readFileSync(path.join(__dirname, 'src', `${name}.js`), 'utf8').trim();
 }
 
+// What only a choice of transports needs is dead code without one, and the minifier drops it.
+function choice(transports) {
+  return `var SEVERAL_TRANSPORTS = ${transports.length > 1};`;
+}
+
 function join(transports) {
   const names = SOURCES.flatMap((name) => (name === 'TRANSPORTS' ? transports.map((t) => `transports/${t}`) : name));
   return [
     `// ${NOTICE}`,
     '(function () {',
     "'use strict';",
+    `\n${choice(transports)}`,
     ...names.map((name) => `\n${read(name)}`),
     '\nreturn StellarClient;',
     '})()\n',
   ].join('\n');
 }
 
-async function compress(readable) {
+async function compress(transports) {
+  const readable = join(transports).replace(choice(transports), '');
   // A minifier may compute with a string literal, but not with a name that it does not know. As the
   // value of an assignment the code stays an expression.
   const { code } = await minify(`RESULT = ${readable.replace(TOKEN, 'SETTINGS')}`, {
     ecma: 5,
-    compress: true,
-    mangle: true,
+    compress: { passes: 3, global_defs: { SEVERAL_TRANSPORTS: transports.length > 1 } },
+    // Names that begin with an underscore are the client's own.
+    mangle: { properties: { regex: /^_[a-z]/ } },
     format: { comments: false },
   });
   const expression = code.replace(/^RESULT=/, '').replace(/;$/, '').replace('SETTINGS', TOKEN);
@@ -51,9 +61,8 @@ async function compress(readable) {
 async function build() {
   const files = {};
   for (const [variant, transports] of Object.entries(VARIANTS)) {
-    const readable = join(transports);
-    files[`${variant}.js`] = readable;
-    files[`${variant}.min.js`] = await compress(readable);
+    files[`${variant}.js`] = join(transports);
+    files[`${variant}.min.js`] = await compress(transports);
   }
   return files;
 }

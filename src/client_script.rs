@@ -14,11 +14,23 @@ use crate::config::Config;
 
 /// One line per set of transports that a script can be built for: their names joined with `-`, the readable source
 /// and the minified one.
-const VARIANTS: &[(&str, &str, &str)] = &[(
-    "ws",
-    include_str!("../client-js/dist/ws.js"),
-    include_str!("../client-js/dist/ws.min.js"),
-)];
+const VARIANTS: &[(&str, &str, &str)] = &[
+    (
+        "ws",
+        include_str!("../client-js/dist/ws.js"),
+        include_str!("../client-js/dist/ws.min.js"),
+    ),
+    (
+        "polling",
+        include_str!("../client-js/dist/polling.js"),
+        include_str!("../client-js/dist/polling.min.js"),
+    ),
+    (
+        "ws-polling",
+        include_str!("../client-js/dist/ws-polling.js"),
+        include_str!("../client-js/dist/ws-polling.min.js"),
+    ),
+];
 
 const SCRIPT: &str = include_str!("../client-js/wrap/script.js");
 const MODULE: &str = include_str!("../client-js/wrap/module.js");
@@ -244,9 +256,16 @@ mod tests {
         assert_eq!(url, hostile);
     }
 
+    fn listing(transports: &[&str]) -> Config {
+        Config {
+            transport: transports.iter().map(|&name| name.to_owned()).collect(),
+            ..Config::default()
+        }
+    }
+
     #[test]
     fn scripts_are_found_by_path_and_transport() {
-        let scripts = Scripts::new(&Config::default());
+        let scripts = Scripts::new(&listing(&["ws", "polling"]));
         for path in [
             "/stellar-client",
             "/stellar-client.js",
@@ -256,20 +275,50 @@ mod tests {
         ] {
             assert!(matches!(scripts.find(path, None), Some(Ok(_))), "{path}");
         }
-        assert!(matches!(
-            scripts.find("/stellar-client", Some("ws")),
-            Some(Ok(_))
-        ));
+        for transport in ["ws", "polling", "ws,polling"] {
+            assert!(
+                matches!(
+                    scripts.find("/stellar-client", Some(transport)),
+                    Some(Ok(_))
+                ),
+                "{transport}"
+            );
+        }
         assert!(
-            matches!(scripts.find("/stellar-client", Some("pigeon")), Some(Err(names)) if names == ["ws"])
+            matches!(scripts.find("/stellar-client", Some("pigeon")), Some(Err(names)) if names == ["ws,polling", "ws", "polling"])
         );
         assert!(scripts.find("/stellar-clientx", None).is_none());
         assert!(scripts.find("/stellar-client/", None).is_none());
     }
 
     #[test]
+    fn a_script_has_the_listed_transports_in_their_order_and_no_others() {
+        for (listed, has_websocket, has_polling) in [
+            (&["ws"][..], true, false),
+            (&["polling"][..], false, true),
+            (&["ws", "polling"][..], true, true),
+            (&["polling", "ws"][..], true, true),
+        ] {
+            let config = listing(listed);
+            for format in [Format::Readable, Format::Minified, Format::Module] {
+                let script = generate(&config, &config.transport, "StellarClient", format).unwrap();
+                assert_eq!(script.contains("typeof WebSocket"), has_websocket);
+                assert_eq!(script.contains("transport=polling"), has_polling);
+                let order = format!("\"transports\":{}", crate::json::to_string(&listed));
+                assert!(script.contains(&order), "{order}");
+            }
+        }
+    }
+
+    #[test]
     fn the_script_that_pages_load_is_small() {
-        let (gzip, _) = Scripts::new(&Config::default()).size().unwrap();
-        assert!(gzip <= 5 * 1024, "{gzip} bytes");
+        for (listed, limit) in [
+            (&["ws"][..], 5000),
+            (&["polling"][..], 5000),
+            (&["ws", "polling"][..], 6000),
+        ] {
+            let (gzip, _) = Scripts::new(&listing(listed)).size().unwrap();
+            assert!(gzip <= limit, "{listed:?}: {gzip} bytes");
+        }
     }
 }

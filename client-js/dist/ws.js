@@ -2,6 +2,8 @@
 (function () {
 'use strict';
 
+var SEVERAL_TRANSPORTS = false;
+
 // The class, its settings and what every other file leans on.
 
 var settings = "%SETTINGS%";
@@ -45,7 +47,12 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
-  options = this.options = copy(copy({ callTimeout: 30000, connectTimeout: 10000 }, settings), options);
+  options = this.options = copy(copy({
+    callTimeout: 30000,
+    connectTimeout: 10000,
+    fallbackTimeout: 4000,
+    upgradeDelay: 30000
+  }, settings), options);
   if (externalSocket) options.WebSocket = externalSocket;
   options.url = (options.url || (typeof location === 'undefined'
     ? 'http://127.0.0.1:8080'
@@ -54,6 +61,7 @@ function StellarClient(options, externalSocket) {
     copy({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 
   this.state = 'disconnected';
+  this.transport = null; // what carries the connection now
   this.rooms = [];
   this.messageCount = 0;
   this.interceptors = [];
@@ -174,14 +182,11 @@ function call(client, packet, done) {
   }
 }
 
-// Takes every unanswered call out of the client.
+// Takes the written calls that have no answer out of the client.
 function unanswered(client) {
   var pending = client._pending;
-  var calls = Object.keys(pending).map(function (number) { return pending[number]; });
-  (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
   client._pending = Object.create(null);
-  client._waiting = null;
-  return calls;
+  return Object.keys(pending).map(function (number) { return pending[number]; });
 }
 
 function receive(client, text) {
@@ -222,10 +227,15 @@ function receive(client, text) {
 //                   |                               |
 //             reconnecting  <------ delay ----------+
 //
+// An attempt tries one transport after the other, until one of them has got as far as `connected`.
+//
 // Each function changes the client's state first and calls the application last, because the
 // application may call connect() or disconnect() from any callback.
 
 var transports = {};
+
+// Address of a server -> name of the transport that worked last, for the life of the page.
+var worked = {};
 
 proto.connect = function (callback) {
   var self = this;
@@ -237,7 +247,7 @@ proto.connect = function (callback) {
     self._connecting = done;
     self._waiting = [];
     self._attempts = 0;
-    self._wasUp = false;
+    self._wasUp = self._isBack = false;
     self._network = function (event) {
       if (event.type === 'offline') {
         if (self._socket) lost(self, { error: new Error('the network is offline') });
@@ -260,51 +270,96 @@ proto.disconnect = function () {
   farewell();
 };
 
+function place(options) {
+  return options.url + options.path;
+}
+
+// Names of the usable transports in the order of the options; what worked comes first.
+function candidates(options) {
+  var names = options.transports.filter(function (name) {
+    return has(transports, name) && transports[name].supported(options);
+  });
+  var first = SEVERAL_TRANSPORTS && worked[place(options)];
+  if (first) names.sort(function (a, b) { return (b === first) - (a === first); });
+  return names;
+}
+
 function open(client, timeout) {
   var options = client.options;
-  var link = ++client._links;
-  var transport = options.transports.map(function (name) {
-    return has(transports, name) && transports[name];
-  }).filter(function (candidate) {
-    return candidate && candidate.supported(options);
-  })[0];
+  var names = client._spare = candidates(options);
+  var isFinal = true; // as long as every transport refused at once
 
-  function whileCurrent(fn) {
-    return function (argument) {
-      if (link === client._links) fn(argument);
-    };
-  }
-
-  var failed = whileCurrent(function (info) { lost(client, info); });
-  client._timer = setTimeout(function () {
+  client._deadline = setTimeout(function () {
+    var link = client._links;
     client.state = 'timeout';
     client._raise('timeout');
-    failed({ error: new Error('no connection within ' + timeout + ' ms') });
+    if (link === client._links) lost(client, { error: new Error('no connection within ' + timeout + ' ms') });
   }, timeout);
+  begin();
 
-  try {
-    if (!transport) throw new Error('no transport of this script works here');
-    client._socket = transport.open(options, {
-      open: whileCurrent(function () { opened(client); }),
-      message: whileCurrent(function (text) {
-        heard(client);
-        receive(client, text);
-      }),
-      close: failed
+  function begin() {
+    var link = ++client._links;
+    var name = names.shift();
+
+    function whileCurrent(fn) {
+      return function (argument) {
+        if (link === client._links) fn(argument);
+      };
+    }
+
+    var failed = client._failed = whileCurrent(function (info) {
+      isFinal = info.isFinal = isFinal && info.isFinal;
+      if (SEVERAL_TRANSPORTS && isTrial(client)) {
+        // Only calls of this file can be unanswered so far, and they see that their link is gone.
+        fail(release(client), info);
+        begin();
+      } else {
+        lost(client, info);
+      }
     });
-  } catch (error) {
-    // A refused address or a missing transport will not get better by trying again.
-    setTimeout(function () { failed({ error: error, isFinal: true }); }, 0);
+
+    try {
+      if (!name) throw new Error('no transport of this script works here');
+      if (isTrial(client)) heard(client);
+      client._socket = transports[name].open(options, {
+        open: whileCurrent(function () { opened(client); }),
+        message: whileCurrent(function (text) {
+          heard(client);
+          if (text) receive(client, text);
+        }),
+        close: failed,
+        moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
+          // Whatever stood in the way has gone: the next connection may begin with the first transport again.
+          delete worked[place(options)];
+          if (client.transport) show(client);
+        })
+      });
+    } catch (error) {
+      // A refused address or a missing transport will not get better by trying again.
+      setTimeout(function () { failed({ error: error, isFinal: true }); }, 0);
+    }
   }
 }
 
-// Any inbound frame is a sign of life. The server pings, so that a longer silence means a dead link.
+// Not yet connected, and there is another transport to be tried.
+function isTrial(client) {
+  return SEVERAL_TRANSPORTS && client._spare.length && client.state !== 'connected';
+}
+
+// Any inbound frame is a sign of life. The server pings, so that a longer silence means a dead link. Less
+// patience is needed while another transport can be tried: some proxies let a socket open, and nothing through.
 function heard(client) {
-  var timeout = client.options.pingTimeout;
+  var options = client.options;
+  var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
   client._timer = timeout && setTimeout(function () {
-    lost(client, { error: new Error('nothing heard for ' + timeout + ' ms') });
+    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
   }, timeout);
+}
+
+function show(client) {
+  client.transport = client._socket.name;
+  client._raise('transport', client.transport);
 }
 
 // Brings a new socket to where the last one was, then lets the waiting calls go.
@@ -316,8 +371,14 @@ function opened(client) {
   client.messageCount = 0;
   client.details = null;
   client._waiting = client._waiting || [];
-  heard(client);
-  if (client._wasUp) client._raise('reconnect');
+  if (!isTrial(client)) {
+    clearTimeout(client._deadline);
+    heard(client);
+  }
+  if (client._isBack) {
+    client._isBack = false;
+    client._raise('reconnect');
+  }
   if (link !== client._links) return;
 
   rooms.forEach(function (room) {
@@ -339,13 +400,18 @@ function opened(client) {
       if (error) return lost(client, { error: error });
       remember(client, packet);
       client.state = 'connected';
+      client.transport = client._socket.name;
+      if (SEVERAL_TRANSPORTS) worked[place(client.options)] = client.transport;
       client._wasUp = true;
+      clearTimeout(client._deadline);
+      heard(client);
       // A server that accepts and then drops its clients is not to be hammered: only a link that holds starts anew.
       client._steady = setTimeout(function () { client._attempts = 0; }, 10000);
       client._connecting = client._waiting = null;
       waiting.forEach(function (entry) { ask(client, entry.text, entry.done); });
       if (done) done(null, packet);
       if (link === client._links) client._raise('connected');
+      if (link === client._links) show(client);
     });
   }
 }
@@ -358,18 +424,26 @@ function remember(client, packet) {
   client.rooms = [].concat(data.rooms || []);
 }
 
-// Ends the socket and takes out the calls that it leaves unanswered.
-function unlink(client) {
+// Ends the socket and takes out the calls that were written to it.
+function release(client) {
   var socket = client._socket;
-  var calls = unanswered(client);
   client._links++;
   clearTimeout(client._timer);
+  client._socket = null;
+  if (socket) socket.close();
+  return unanswered(client);
+}
+
+// The same, and nothing is on its way any more: takes out the calls that wait, too.
+function unlink(client) {
+  var calls = release(client);
+  clearTimeout(client._deadline);
   clearTimeout(client._retry);
   clearTimeout(client._steady);
-  client._socket = client._retry = null;
+  client._retry = client.transport = null;
+  (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
   if (client._connecting) calls.push(client._connecting);
-  client._connecting = null;
-  if (socket) socket.close();
+  client._waiting = client._connecting = null;
   return calls;
 }
 
@@ -407,6 +481,7 @@ function attempt(client) {
   clearTimeout(client._retry);
   client._retry = null;
   client._attempts++;
+  client._isBack = client._wasUp;
   client.state = 'reconnecting';
   client._raise('reconnecting');
   if (link === client._links) open(client, client.options.reconnect.timeout);
@@ -436,9 +511,10 @@ function end(client, reason, quiet) {
 
 // Where the transports connect to.
 
-// A readable session cookie goes along, so that HTTP and socket share one identity across origins.
-function address(options) {
-  var query = '?_primuscb=' + (+new Date()).toString(36);
+// `door` stands between path and query. A readable session cookie goes along, so that HTTP and socket
+// share one identity across origins.
+function address(options, door) {
+  var query = door + '_primuscb=' + (+new Date()).toString(36);
   var prefix = options.cookieKey + '=';
   try {
     document.cookie.split('; ').forEach(function (cookie) {
@@ -450,33 +526,36 @@ function address(options) {
   return options.url + options.path + query;
 }
 
-// WebSocket. A transport offers `supported(options)` and `open(options, handlers)`, which returns
-// `{send(text), close()}`. Handlers: `open()`, `message(text)`, `close({code, reason, error})`; they are
-// called later, never from inside `open`.
+// WebSocket. A transport offers `supported(options)` and `open(options, handlers)`, which returns the link:
+// `{name, send(text), close()}`, with `silence` if the server has said how long one may be (ms).
+// Handlers are called later, never from inside `open`: `open()`, `message(text)`, without a text for a mere
+// sign of life, `moved()` when `name` has changed, and `close({code, reason, error})`.
 
 function webSocket(options) {
   return options.WebSocket || (typeof WebSocket !== 'undefined' && WebSocket);
 }
 
+function dial(options, url, handlers) {
+  var Socket = webSocket(options);
+  var socket = new Socket(url.replace(/^http/, 'ws'));
+  var error;
+  socket.onopen = handlers.open;
+  socket.onmessage = function (event) { handlers.message(event.data); };
+  // Browsers keep the reason of a failure to themselves; other sockets tell it.
+  socket.onerror = function (event) { error = new Error(event.message || 'WebSocket error'); };
+  socket.onclose = function (event) {
+    handlers.close({ code: event.code, reason: event.reason, error: error });
+  };
+  return {
+    name: 'ws',
+    send: function (text) { socket.send(text); },
+    close: function () { socket.close(); }
+  };
+}
+
 transports.ws = {
   supported: webSocket,
-
-  open: function (options, handlers) {
-    var Socket = webSocket(options);
-    var socket = new Socket(address(options).replace(/^http/, 'ws'));
-    var error;
-    socket.onopen = handlers.open;
-    socket.onmessage = function (event) { handlers.message(event.data); };
-    // Browsers keep the reason of a failure to themselves; other sockets tell it.
-    socket.onerror = function (event) { error = new Error(event.message || 'WebSocket error'); };
-    socket.onclose = function (event) {
-      handlers.close({ code: event.code, reason: event.reason, error: error });
-    };
-    return {
-      send: function (text) { socket.send(text); },
-      close: function () { socket.close(); }
-    };
-  }
+  open: function (options, handlers) { return dial(options, address(options, '?'), handlers); }
 };
 
 // One method per verb. The order of callback arguments differs between them; applications rely on it.
@@ -546,7 +625,7 @@ proto.file = function (path, callback) {
 // Room events: small named messages to the members of rooms.
 
 // Names that mean something about the connection itself: a room member must not be able to raise them.
-var BUILT_IN = ' connected disconnected error reconnecting reconnect timeout message alert api welcome say ';
+var BUILT_IN = ' connected disconnected error reconnecting reconnect timeout message alert api welcome say transport ';
 
 function scoped(room, event) {
   return '[' + room + '].' + event;
@@ -618,33 +697,51 @@ proto.setDefaultRoom = function (room) {
 
 // An action as one HTTP request. Old browsers have XMLHttpRequest only, Node has fetch only.
 
+function httpRequest(options) {
+  return options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
+}
+
+// One request with XMLHttpRequest; `done` gets it when it has ended, however it did.
+function exchange(options, method, url, type, body, done) {
+  var Request = httpRequest(options);
+  var xhr = new Request();
+  xhr.open(method, url, true);
+  xhr.setRequestHeader('Content-Type', type);
+  xhr.onreadystatechange = function () {
+    if (xhr.readyState === 4) done(xhr);
+  };
+  xhr.send(body);
+  return xhr;
+}
+
+// The object or array that a text stands for, null if it does not.
+function parsed(text) {
+  try {
+    text = JSON.parse(text);
+    return text && typeof text === 'object' ? text : null;
+  } catch (error) {
+    return null;
+  }
+}
+
 function request(client, action) {
   var options = client.options;
   var params = action.params;
   var done = action.done;
   var method = String(params.httpMethod || 'POST').toUpperCase();
   var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
-  var Request = options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
   var timeout = options.callTimeout && options.callTimeout + 5000;
   var timer = timeout && setTimeout(function () {
     finish('no answer within ' + timeout + ' ms', '');
   }, timeout);
-  var body, xhr;
+  var type = 'application/json';
+  var body;
 
   // Whatever the status, a JSON object is the response; anything else becomes an error.
   function finish(statusText, responseText) {
-    var response;
     if (!done) return;
     clearTimeout(timer);
-    try {
-      response = JSON.parse(responseText);
-    } catch (error) {
-      // Not JSON: reported below.
-    }
-    if (!response || typeof response !== 'object') {
-      response = { error: { statusText: statusText || 'no answer', responseText: responseText } };
-    }
-    done(response);
+    done(parsed(responseText) || { error: { statusText: statusText || 'no answer', responseText: responseText } });
     done = null;
   }
 
@@ -663,19 +760,13 @@ function request(client, action) {
     } else {
       body = JSON.stringify(params);
     }
-    if (Request) {
-      xhr = new Request();
-      xhr.open(method, url, true);
-      xhr.setRequestHeader('Content-Type', 'application/json');
-      xhr.onreadystatechange = function () {
-        if (xhr.readyState === 4) finish(xhr.statusText, xhr.responseText);
-      };
-      xhr.send(body);
+    if (httpRequest(options)) {
+      exchange(options, method, url, type, body, function (xhr) { finish(xhr.statusText, xhr.responseText); });
     } else {
       fetch(url, {
         method: method,
         mode: 'cors',
-        headers: { 'Content-Type': 'application/json' },
+        headers: { 'Content-Type': type },
         body: body
       }).then(function (answer) {
         return answer.text().then(function (text) { finish(answer.statusText, text); });

@@ -1,8 +1,9 @@
 // Where the transports connect to.
 
-// A readable session cookie goes along, so that HTTP and socket share one identity across origins.
-function address(options) {
-  var query = '?_primuscb=' + (+new Date()).toString(36);
+// `door` stands between path and query. A readable session cookie goes along, so that HTTP and socket
+// share one identity across origins.
+function address(options, door) {
+  var query = door + '_primuscb=' + (+new Date()).toString(36);
   var prefix = options.cookieKey + '=';
   try {
     document.cookie.split('; ').forEach(function (cookie) {

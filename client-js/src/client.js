@@ -41,7 +41,12 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
-  options = this.options = copy(copy({ callTimeout: 30000, connectTimeout: 10000 }, settings), options);
+  options = this.options = copy(copy({
+    callTimeout: 30000,
+    connectTimeout: 10000,
+    fallbackTimeout: 4000,
+    upgradeDelay: 30000
+  }, settings), options);
   if (externalSocket) options.WebSocket = externalSocket;
   options.url = (options.url || (typeof location === 'undefined'
     ? 'http://127.0.0.1:8080'
@@ -50,6 +55,7 @@ function StellarClient(options, externalSocket) {
     copy({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 
   this.state = 'disconnected';
+  this.transport = null; // what carries the connection now
   this.rooms = [];
   this.messageCount = 0;
   this.interceptors = [];

@@ -6,10 +6,15 @@
 //                   |                               |
 //             reconnecting  <------ delay ----------+
 //
+// An attempt tries one transport after the other, until one of them has got as far as `connected`.
+//
 // Each function changes the client's state first and calls the application last, because the
 // application may call connect() or disconnect() from any callback.
 
 var transports = {};
+
+// Address of a server -> name of the transport that worked last, for the life of the page.
+var worked = {};
 
 proto.connect = function (callback) {
   var self = this;
@@ -21,7 +26,7 @@ proto.connect = function (callback) {
     self._connecting = done;
     self._waiting = [];
     self._attempts = 0;
-    self._wasUp = false;
+    self._wasUp = self._isBack = false;
     self._network = function (event) {
       if (event.type === 'offline') {
         if (self._socket) lost(self, { error: new Error('the network is offline') });
@@ -44,51 +49,96 @@ proto.disconnect = function () {
   farewell();
 };
 
+function place(options) {
+  return options.url + options.path;
+}
+
+// Names of the usable transports in the order of the options; what worked comes first.
+function candidates(options) {
+  var names = options.transports.filter(function (name) {
+    return has(transports, name) && transports[name].supported(options);
+  });
+  var first = SEVERAL_TRANSPORTS && worked[place(options)];
+  if (first) names.sort(function (a, b) { return (b === first) - (a === first); });
+  return names;
+}
+
 function open(client, timeout) {
   var options = client.options;
-  var link = ++client._links;
-  var transport = options.transports.map(function (name) {
-    return has(transports, name) && transports[name];
-  }).filter(function (candidate) {
-    return candidate && candidate.supported(options);
-  })[0];
+  var names = client._spare = candidates(options);
+  var isFinal = true; // as long as every transport refused at once
 
-  function whileCurrent(fn) {
-    return function (argument) {
-      if (link === client._links) fn(argument);
-    };
-  }
-
-  var failed = whileCurrent(function (info) { lost(client, info); });
-  client._timer = setTimeout(function () {
+  client._deadline = setTimeout(function () {
+    var link = client._links;
     client.state = 'timeout';
     client._raise('timeout');
-    failed({ error: new Error('no connection within ' + timeout + ' ms') });
+    if (link === client._links) lost(client, { error: new Error('no connection within ' + timeout + ' ms') });
   }, timeout);
+  begin();
 
-  try {
-    if (!transport) throw new Error('no transport of this script works here');
-    client._socket = transport.open(options, {
-      open: whileCurrent(function () { opened(client); }),
-      message: whileCurrent(function (text) {
-        heard(client);
-        receive(client, text);
-      }),
-      close: failed
+  function begin() {
+    var link = ++client._links;
+    var name = names.shift();
+
+    function whileCurrent(fn) {
+      return function (argument) {
+        if (link === client._links) fn(argument);
+      };
+    }
+
+    var failed = client._failed = whileCurrent(function (info) {
+      isFinal = info.isFinal = isFinal && info.isFinal;
+      if (SEVERAL_TRANSPORTS && isTrial(client)) {
+        // Only calls of this file can be unanswered so far, and they see that their link is gone.
+        fail(release(client), info);
+        begin();
+      } else {
+        lost(client, info);
+      }
     });
-  } catch (error) {
-    // A refused address or a missing transport will not get better by trying again.
-    setTimeout(function () { failed({ error: error, isFinal: true }); }, 0);
+
+    try {
+      if (!name) throw new Error('no transport of this script works here');
+      if (isTrial(client)) heard(client);
+      client._socket = transports[name].open(options, {
+        open: whileCurrent(function () { opened(client); }),
+        message: whileCurrent(function (text) {
+          heard(client);
+          if (text) receive(client, text);
+        }),
+        close: failed,
+        moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
+          // Whatever stood in the way has gone: the next connection may begin with the first transport again.
+          delete worked[place(options)];
+          if (client.transport) show(client);
+        })
+      });
+    } catch (error) {
+      // A refused address or a missing transport will not get better by trying again.
+      setTimeout(function () { failed({ error: error, isFinal: true }); }, 0);
+    }
   }
 }
 
-// Any inbound frame is a sign of life. The server pings, so that a longer silence means a dead link.
+// Not yet connected, and there is another transport to be tried.
+function isTrial(client) {
+  return SEVERAL_TRANSPORTS && client._spare.length && client.state !== 'connected';
+}
+
+// Any inbound frame is a sign of life. The server pings, so that a longer silence means a dead link. Less
+// patience is needed while another transport can be tried: some proxies let a socket open, and nothing through.
 function heard(client) {
-  var timeout = client.options.pingTimeout;
+  var options = client.options;
+  var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
   client._timer = timeout && setTimeout(function () {
-    lost(client, { error: new Error('nothing heard for ' + timeout + ' ms') });
+    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
   }, timeout);
+}
+
+function show(client) {
+  client.transport = client._socket.name;
+  client._raise('transport', client.transport);
 }
 
 // Brings a new socket to where the last one was, then lets the waiting calls go.
@@ -100,8 +150,14 @@ function opened(client) {
   client.messageCount = 0;
   client.details = null;
   client._waiting = client._waiting || [];
-  heard(client);
-  if (client._wasUp) client._raise('reconnect');
+  if (!isTrial(client)) {
+    clearTimeout(client._deadline);
+    heard(client);
+  }
+  if (client._isBack) {
+    client._isBack = false;
+    client._raise('reconnect');
+  }
   if (link !== client._links) return;
 
   rooms.forEach(function (room) {
@@ -123,13 +179,18 @@ function opened(client) {
       if (error) return lost(client, { error: error });
       remember(client, packet);
       client.state = 'connected';
+      client.transport = client._socket.name;
+      if (SEVERAL_TRANSPORTS) worked[place(client.options)] = client.transport;
       client._wasUp = true;
+      clearTimeout(client._deadline);
+      heard(client);
       // A server that accepts and then drops its clients is not to be hammered: only a link that holds starts anew.
       client._steady = setTimeout(function () { client._attempts = 0; }, 10000);
       client._connecting = client._waiting = null;
       waiting.forEach(function (entry) { ask(client, entry.text, entry.done); });
       if (done) done(null, packet);
       if (link === client._links) client._raise('connected');
+      if (link === client._links) show(client);
     });
   }
 }
@@ -142,18 +203,26 @@ function remember(client, packet) {
   client.rooms = [].concat(data.rooms || []);
 }
 
-// Ends the socket and takes out the calls that it leaves unanswered.
-function unlink(client) {
+// Ends the socket and takes out the calls that were written to it.
+function release(client) {
   var socket = client._socket;
-  var calls = unanswered(client);
   client._links++;
   clearTimeout(client._timer);
+  client._socket = null;
+  if (socket) socket.close();
+  return unanswered(client);
+}
+
+// The same, and nothing is on its way any more: takes out the calls that wait, too.
+function unlink(client) {
+  var calls = release(client);
+  clearTimeout(client._deadline);
   clearTimeout(client._retry);
   clearTimeout(client._steady);
-  client._socket = client._retry = null;
+  client._retry = client.transport = null;
+  (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
   if (client._connecting) calls.push(client._connecting);
-  client._connecting = null;
-  if (socket) socket.close();
+  client._waiting = client._connecting = null;
   return calls;
 }
 
@@ -191,6 +260,7 @@ function attempt(client) {
   clearTimeout(client._retry);
   client._retry = null;
   client._attempts++;
+  client._isBack = client._wasUp;
   client.state = 'reconnecting';
   client._raise('reconnecting');
   if (link === client._links) open(client, client.options.reconnect.timeout);

@@ -1,32 +1,50 @@
 // An action as one HTTP request. Old browsers have XMLHttpRequest only, Node has fetch only.
 
+function httpRequest(options) {
+  return options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
+}
+
+// One request with XMLHttpRequest; `done` gets it when it has ended, however it did.
+function exchange(options, method, url, type, body, done) {
+  var Request = httpRequest(options);
+  var xhr = new Request();
+  xhr.open(method, url, true);
+  xhr.setRequestHeader('Content-Type', type);
+  xhr.onreadystatechange = function () {
+    if (xhr.readyState === 4) done(xhr);
+  };
+  xhr.send(body);
+  return xhr;
+}
+
+// The object or array that a text stands for, null if it does not.
+function parsed(text) {
+  try {
+    text = JSON.parse(text);
+    return text && typeof text === 'object' ? text : null;
+  } catch (error) {
+    return null;
+  }
+}
+
 function request(client, action) {
   var options = client.options;
   var params = action.params;
   var done = action.done;
   var method = String(params.httpMethod || 'POST').toUpperCase();
   var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
-  var Request = options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
   var timeout = options.callTimeout && options.callTimeout + 5000;
   var timer = timeout && setTimeout(function () {
     finish('no answer within ' + timeout + ' ms', '');
   }, timeout);
-  var body, xhr;
+  var type = 'application/json';
+  var body;
 
   // Whatever the status, a JSON object is the response; anything else becomes an error.
   function finish(statusText, responseText) {
-    var response;
     if (!done) return;
     clearTimeout(timer);
-    try {
-      response = JSON.parse(responseText);
-    } catch (error) {
-      // Not JSON: reported below.
-    }
-    if (!response || typeof response !== 'object') {
-      response = { error: { statusText: statusText || 'no answer', responseText: responseText } };
-    }
-    done(response);
+    done(parsed(responseText) || { error: { statusText: statusText || 'no answer', responseText: responseText } });
     done = null;
   }
 
@@ -45,19 +63,13 @@ function request(client, action) {
     } else {
       body = JSON.stringify(params);
     }
-    if (Request) {
-      xhr = new Request();
-      xhr.open(method, url, true);
-      xhr.setRequestHeader('Content-Type', 'application/json');
-      xhr.onreadystatechange = function () {
-        if (xhr.readyState === 4) finish(xhr.statusText, xhr.responseText);
-      };
-      xhr.send(body);
+    if (httpRequest(options)) {
+      exchange(options, method, url, type, body, function (xhr) { finish(xhr.statusText, xhr.responseText); });
     } else {
       fetch(url, {
         method: method,
         mode: 'cors',
-        headers: { 'Content-Type': 'application/json' },
+        headers: { 'Content-Type': type },
         body: body
       }).then(function (answer) {
         return answer.text().then(function (text) { finish(answer.statusText, text); });

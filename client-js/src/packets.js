@@ -66,14 +66,11 @@ function call(client, packet, done) {
   }
 }
 
-// Takes every unanswered call out of the client.
+// Takes the written calls that have no answer out of the client.
 function unanswered(client) {
   var pending = client._pending;
-  var calls = Object.keys(pending).map(function (number) { return pending[number]; });
-  (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
   client._pending = Object.create(null);
-  client._waiting = null;
-  return calls;
+  return Object.keys(pending).map(function (number) { return pending[number]; });
 }
 
 function receive(client, text) {

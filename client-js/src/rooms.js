@@ -1,7 +1,7 @@
 // Room events: small named messages to the members of rooms.
 
 // Names that mean something about the connection itself: a room member must not be able to raise them.
-var BUILT_IN = ' connected disconnected error reconnecting reconnect timeout message alert api welcome say ';
+var BUILT_IN = ' connected disconnected error reconnecting reconnect timeout message alert api welcome say transport ';
 
 function scoped(room, event) {
   return '[' + room + '].' + event;

@@ -10,9 +10,10 @@ const vm = require('node:vm');
 const zlib = require('node:zlib');
 const acorn = require('acorn');
 const { build } = require('../build');
-const { ROOT, read, expression, wrapped, load } = require('./support/load');
+const { ROOT, SETTINGS, read, expression, wrapped, load } = require('./support/load');
 
-const FILES = ['ws.js', 'ws.min.js'];
+const LIMITS = { ws: 5000, polling: 5000, 'ws-polling': 6000 }; // bytes
+const FILES = Object.keys(LIMITS).flatMap((variant) => [`${variant}.js`, `${variant}.min.js`]);
 
 for (const file of FILES) {
   test(`${file} is one ES5 expression`, () => {
@@ -71,10 +72,23 @@ for (const file of FILES) {
   });
 }
 
-test('the minified script weighs at most 5,000 bytes on the wire', (t) => {
-  const size = zlib.gzipSync(wrapped('script', 'ws.min.js'), { level: 9 }).length;
-  t.diagnostic(`${size} bytes`);
-  assert.ok(size <= 5000, `${size} bytes`);
+for (const [variant, limit] of Object.entries(LIMITS)) {
+  test(`${variant}.min.js weighs at most ${limit} bytes on the wire`, (t) => {
+    const settings = { ...SETTINGS, transports: variant.split('-') };
+    const text = wrapped('script', `${variant}.min.js`, 'StellarClient', settings);
+    const size = zlib.gzipSync(text, { level: 9 }).length;
+    t.diagnostic(`${size} bytes`);
+    assert.ok(size <= limit, `${size} bytes`);
+  });
+}
+
+test('a script holds its transports and no others', () => {
+  for (const file of FILES) {
+    const text = expression(file);
+    assert.equal(/typeof WebSocket/.test(text), file.includes('ws'), file);
+    assert.equal(/transport=polling/.test(text), file.includes('polling'), file);
+    assert.equal(/2probe/.test(text), file.includes('ws-polling'), file);
+  }
 });
 
 test('dist/ is fresh', async () => {

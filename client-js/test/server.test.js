@@ -1,34 +1,75 @@
 'use strict';
 
-// The minified client against real servers.
+// The minified client against real servers, over each transport and while it changes from one to the other.
 
 const { describe, test, beforeEach, afterEach } = require('node:test');
 const assert = require('node:assert/strict');
 const Socket = require('ws');
-const { load } = require('./support/load');
+const { load, variant } = require('./support/load');
 const { Server } = require('./support/server');
 const { limited, raised, until } = require('./support/wait');
+const { requester } = require('./support/xhr');
 
 const Client = load({}, 'ws.min.js');
+const BOTH = ['ws', 'polling'];
+// The upgrade begins while the first calls are under way. Nobody answers a WebSocket that is no upgrade.
+const UPGRADING = { transports: ['polling', 'websocket'], destroyUpgradeTimeout: 1 };
+const EDITIONS = [
+  { name: 'ws on primus', engine: 'primus', transports: ['ws'] },
+  { name: 'ws on ws', engine: 'ws', transports: ['ws'] },
+  { name: 'polling on engine.io', engine: 'engine.io', transports: ['polling'] },
+  { name: 'an upgrade on engine.io', engine: 'engine.io', transports: BOTH, serve: UPGRADING, also: { upgradeDelay: 1 } },
+];
 const EVENTS = ['connected', 'disconnected', 'error', 'reconnecting', 'reconnect', 'timeout'];
 
-for (const engine of ['primus', 'ws']) {
-  describe(`server on ${engine}`, () => {
+// Six actions in one go, below the client, which would not send them so. Resolves with the first response.
+function flood(server) {
+  const packet = '{"event":"action","params":{"action":"sleep","sleepDuration":20}}';
+  if (server.engine === 'engine.io') return floodByPost(server, packet);
+  const raw = new Socket(`${server.url.replace('http', 'ws')}/primus`);
+  return limited(new Promise((resolve) => {
+    raw.on('message', (text) => {
+      const response = JSON.parse(text);
+      if (response.context === 'response') resolve(response);
+    });
+    raw.on('open', () => {
+      for (let n = 0; n < 6; n++) raw.send(packet);
+    });
+  }), 'a response').finally(() => raw.terminate());
+}
+
+async function floodByPost(server, packet) {
+  const url = `${server.url}/primus/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await (await fetch(url)).text()).split('\x1e')[0].slice(1));
+  await fetch(`${url}&sid=${sid}`, { method: 'POST', body: Array(6).fill(`4${packet}`).join('\x1e') });
+  for (;;) {
+    const text = await (await limited(fetch(`${url}&sid=${sid}`), 'a response')).text();
+    const responses = text.split('\x1e').map((part) => JSON.parse(part.slice(1))).filter(({ context }) => context === 'response');
+    if (responses.length) return responses[0];
+  }
+}
+
+for (const { name, engine, transports, serve, also } of EDITIONS) {
+  describe(name, () => {
+    const Client = load({}, ...variant(transports, true));
+    const XMLHttpRequest = engine === 'engine.io' ? requester() : undefined;
     let server;
     let clients;
 
     beforeEach(async () => {
       clients = [];
-      server = await new Server(engine).start();
+      server = await new Server(engine, serve).start();
     });
 
     afterEach(async () => {
       clients.forEach((client) => client.disconnect());
       await server.stop();
+      if (XMLHttpRequest) XMLHttpRequest.close();
     });
 
     function create(options) {
-      const client = new Client({ url: server.url, reconnect: { min: 1, max: 20 }, ...options }, Socket);
+      const all = { url: server.url, reconnect: { min: 1, max: 20 }, XMLHttpRequest, ...also, ...options };
+      const client = new Client(all, Socket);
       client.events = [];
       EVENTS.forEach((event) => client.on(event, () => client.events.push(event)));
       clients.push(client);
@@ -90,18 +131,7 @@ for (const engine of ['primus', 'ws']) {
       const responses = await Promise.all(sleeps);
       assert.deepEqual(responses.map((response) => response.sleepDuration), [10, 20, 30, 40, 50, 60]);
 
-      const raw = new Socket(`${server.url.replace('http', 'ws')}/primus`);
-      const first = limited(new Promise((resolve) => {
-        raw.on('message', (text) => {
-          const packet = JSON.parse(text);
-          if (packet.context === 'response') resolve(packet);
-        });
-      }), 'a response');
-      raw.on('open', () => {
-        for (let n = 0; n < 6; n++) raw.send('{"event":"action","params":{"action":"sleep","sleepDuration":20}}');
-      });
-      assert.equal((await first).error.code, '007');
-      raw.terminate();
+      assert.equal((await flood(server)).error.code, '007');
     });
 
     test('answers find their questions whatever their order', async () => {
@@ -217,7 +247,7 @@ for (const engine of ['primus', 'ws']) {
         });
       }), 'the callback');
       await failed;
-      assert.match(errors[0].message, /ECONNREFUSED/);
+      assert.match(errors[0].message, engine === 'engine.io' ? /^polling: GET answered 0/ : /ECONNREFUSED/);
       const back = raised(client, 'connected');
       await server.start();
       await back;

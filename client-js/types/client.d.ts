@@ -87,7 +87,7 @@ export interface ReconnectPolicy {
   factor?: number;
   /** Attempts before giving up. Default Infinity. */
   retries?: number;
-  /** Time for one attempt to open a socket in ms. Default 30000. */
+  /** Time for one attempt to connect in ms. Default 30000. */
   timeout?: number;
 }
 
@@ -108,10 +108,13 @@ export interface Options {
   url?: string | null;
   /** Path of actions over HTTP. Default `/api`. */
   apiPath?: string;
-  /** Path of the socket. Default `/primus`. */
+  /** Path of the socket and of long polling. Default `/primus`. */
   path?: string;
-  /** Names of transports of this script, the preferred one first. */
-  transports?: string[];
+  /**
+   * Names of transports of this script, the preferred one first. One that is missing in this browser, refused
+   * or silent is followed by the next. What worked is tried first from then on, for the life of the page.
+   */
+  transports?: TransportName[];
   /** Room of `say(message)` and `emit(event)`. */
   defaultRoom?: string;
   /** Rooms to join by every `connect()`. */
@@ -120,10 +123,23 @@ export interface Options {
   simultaneousActions?: number;
   /** Cookie whose value goes along as `sessionID` when scripts can read it. Default `sessionID`. */
   cookieKey?: string;
-  /** Silence after which the connection counts as lost; 0 turns this off. Default 45000. */
+  /**
+   * Silence after which the connection counts as lost; 0 turns this off. Default 45000. With long polling,
+   * what the server gives at the opening of the session counts instead.
+   */
   pingTimeout?: number;
-  /** Time for the first socket to open. Default 10000. */
+  /** Time for the first attempt to connect, with all transports that it tries. Default 10000. */
   connectTimeout?: number;
+  /**
+   * Silence after which an attempt goes on to the next transport, if there is one: a proxy may keep a WebSocket
+   * from opening, or open it and let nothing through. 0: only failures do. Default 4000.
+   */
+  fallbackTimeout?: number;
+  /**
+   * While long polling stands in for WebSocket, the same session is moved to WebSocket as soon as one gets
+   * through: time before the first try, doubled after each that fails, up to 30 minutes. Default 30000.
+   */
+  upgradeDelay?: number;
   /** Time for an answer; actions get 5 s more. 0: no limit. Default 30000. */
   callTimeout?: number;
   /** `false`: never reconnect, and do not try again after a failed `connect()`. */
@@ -157,9 +173,14 @@ export interface Next {
  */
 export type State = 'disconnected' | 'connected' | 'reconnecting' | 'timeout';
 
+/** WebSocket, or long polling. */
+export type TransportName = 'ws' | 'polling';
+
 export interface Events {
   /** The connection is ready: rooms are joined, details are known. */
   connected: [];
+  /** What carries the connection: after each `connected`, and when it moves to WebSocket. */
+  transport: [name: TransportName];
   /** The connection was lost, or `disconnect()` ended it. */
   disconnected: [];
   /** Something failed outside of any call: the socket, an attempt to connect, a room not restored. */
@@ -216,6 +237,8 @@ export class StellarClient {
   /** The joined rooms; while there is no connection, those to be joined by the next one. */
   readonly rooms: string[];
   readonly state: State;
+  /** What carries the connection now, `null` without one. */
+  readonly transport: TransportName | null;
   /** Packets written on this socket. */
   readonly messageCount: number;
   readonly welcomeMessage?: string;

@@ -9,6 +9,9 @@ const client: StellarClient = new Default(
   Socket
 );
 new StellarClient({ reconnect: false, url: null });
+new StellarClient({ transports: ['ws', 'polling'], fallbackTimeout: 2000, upgradeDelay: 60000 });
+// @ts-expect-error: no such transport
+new StellarClient({ transports: ['pigeon'] });
 new window.StellarClient();
 // @ts-expect-error: true is not a policy
 new StellarClient({ reconnect: true });
@@ -45,6 +48,7 @@ client.roomView('room', (error: StellarError | null, response: Packet) => [error
 client
   .on('connected', () => {})
   .on('error', (error) => error.message.length)
+  .on('transport', (name) => name === 'ws' || name === 'polling')
   .on('say', (packet: ChatMessage) => packet.room.length + packet.sentAt)
   .once('welcome', (packet) => packet.welcome.length)
   .on('my-event', (data, packet) => [data.any, packet.message.event])
@@ -74,4 +78,7 @@ client.interceptors.push((params, next, reject) => {
 const state: 'disconnected' | 'connected' | 'reconnecting' | 'timeout' = client.state;
 // @ts-expect-error: the client sets its state
 client.state = state;
+const carrier: 'ws' | 'polling' | null = client.transport;
+// @ts-expect-error: the client sets its transport
+client.transport = carrier;
 client.disconnect();

@@ -26,9 +26,9 @@ function expression(file, settings = SETTINGS) {
   return read(`dist/${file}`).replace('"%SETTINGS%"', () => JSON.stringify(settings));
 }
 
-function wrapped(wrapper, file, global = 'StellarClient') {
+function wrapped(wrapper, file, global = 'StellarClient', settings = SETTINGS) {
   return read(`wrap/${wrapper}.js`)
-    .replace('"%CLIENT%"', () => expression(file))
+    .replace('"%CLIENT%"', () => expression(file, settings))
     .replace('"%GLOBAL%"', () => JSON.stringify(global));
 }
 
@@ -37,4 +37,10 @@ function load(globals = {}, file = 'ws.js', settings = SETTINGS) {
   return new Function(...Object.keys(globals), `return (${expression(file, settings)})`)(...Object.values(globals));
 }
 
-module.exports = { ROOT, SETTINGS, read, expression, wrapped, load };
+// The settings that a server with these transports fills in, and the file that goes with them.
+function variant(transports, minified) {
+  const name = ['ws', 'polling'].filter((transport) => transports.includes(transport)).join('-');
+  return [minified ? `${name}.min.js` : `${name}.js`, { ...SETTINGS, transports }];
+}
+
+module.exports = { ROOT, SETTINGS, read, expression, wrapped, load, variant };

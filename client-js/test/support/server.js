@@ -1,11 +1,13 @@
 'use strict';
 
-// A small Stellar server in two editions: on npm `primus`, whose protocol the client speaks, and on
-// npm `ws`, where each frame is in our hand. Verbs, numbers and errors as the real server has them.
+// A small Stellar server in three editions: on npm `primus`, whose protocol the client speaks, on npm `ws`,
+// where each frame is in our hand, and on npm `engine.io` for long polling and the way from there to WebSocket.
+// Verbs, numbers and errors as the real server has them.
 
 const http = require('node:http');
 const { randomUUID } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
+const engineio = require('engine.io');
 const Primus = require('primus');
 const { WebSocketServer } = require('ws');
 
@@ -124,7 +126,8 @@ class Server {
   async start() {
     this.http = http.createServer((request, response) => this.respond(request, response));
     if (this.engine === 'primus') this.startPrimus();
-    else this.startWs();
+    else if (this.engine === 'ws') this.startWs();
+    else this.startEngineIo();
     await new Promise((resolve) => this.http.listen(this.port, '127.0.0.1', resolve));
     this.port = this.http.address().port;
     this.url = `http://127.0.0.1:${this.port}`;
@@ -162,6 +165,30 @@ class Server {
     });
   }
 
+  startEngineIo() {
+    this.engineio = engineio.attach(this.http, { path: '/primus', transports: ['polling'], ...this.options });
+    this.engineio.on('connection', (socket) => {
+      // By default a closed session is kept for half a minute, and the test's process with it.
+      socket.transport.closeTimeout = 100;
+      const send = (value) => socket.send(JSON.stringify(value));
+      const end = () => {
+        send('primus::server::close');
+        socket.close();
+      };
+      const query = new URL(socket.request.url, this.url).searchParams;
+      const connection = this.open({ send, end, socket }, query.get('sessionID'));
+      socket.on('message', (text) => {
+        const packet = JSON.parse(text);
+        if (typeof packet === 'string' && packet.startsWith('primus::')) this.control = packet;
+        else connection.receive(packet);
+      });
+      socket.on('close', (reason) => {
+        this.reason = reason;
+        this.connections.delete(connection);
+      });
+    });
+  }
+
   open(link, fingerprint = null) {
     const connection = new Connection(this, link, fingerprint);
     this.connections.add(connection);
@@ -175,8 +202,12 @@ class Server {
       await new Promise((resolve) => this.primus.destroy({ reconnect: true, close: true }, resolve));
       this.primus = null;
     } else {
-      for (const socket of this.sockets.clients) socket.terminate();
-      this.sockets.close();
+      if (this.engineio) {
+        this.engineio.close();
+      } else {
+        for (const socket of this.sockets.clients) socket.terminate();
+        this.sockets.close();
+      }
       await new Promise((resolve) => {
         this.http.close(resolve);
         this.http.closeAllConnections();

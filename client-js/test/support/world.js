@@ -3,7 +3,10 @@
 // A browser without a browser: a clock that stands still until told, sockets that a test plays the
 // server of, and the globals of a page.
 
-const { load } = require('./load');
+const { load, variant } = require('./load');
+
+const HELLO = { sid: 'S', upgrades: ['websocket'], pingInterval: 25000, pingTimeout: 20000, maxPayload: 1000 };
+const DETAILS = '4{"context":"response","status":"OK","messageCount":1,"data":{"id":"id","rooms":[]}}';
 
 class Clock {
   constructor() {
@@ -37,7 +40,7 @@ class Clock {
 }
 
 class World {
-  constructor(globals = {}) {
+  constructor(globals = {}, transports = ['ws']) {
     const world = this;
     this.clock = new Clock();
     this.sockets = [];
@@ -95,6 +98,7 @@ class World {
     class Request {
       constructor() {
         this.headers = {};
+        this.readyState = 0;
         world.requests.push(this);
       }
 
@@ -114,6 +118,18 @@ class World {
         Object.assign(this, { readyState: 4, status, statusText, responseText });
         this.onreadystatechange();
       }
+
+      // As browsers do: who aborts is told at once.
+      abort() {
+        if (this.readyState === 4) return;
+        this.isAborted = true;
+        this.answer(0, '', '');
+      }
+
+      // The answer of an engine.io server to a GET.
+      packets(...packets) {
+        this.answer(200, 'OK', packets.join('\x1e'));
+      }
     }
 
     this.Client = load({
@@ -131,7 +147,7 @@ class World {
         this.network[event] = (this.network[event] || []).filter((other) => other !== fn);
       },
       ...globals,
-    });
+    }, ...variant(transports));
   }
 
   // Timers may throw what a listener threw: a page would show it on the console.
@@ -149,6 +165,35 @@ class World {
 
   get socket() {
     return this.sockets[this.sockets.length - 1];
+  }
+
+  // Requests of long polling that have no answer yet.
+  polls(method) {
+    return this.requests.filter((request) => (
+      request.url.includes('transport=polling') && request.method === method && request.readyState !== 4
+    ));
+  }
+
+  get held() {
+    const held = this.polls('GET');
+    if (held.length !== 1) throw new Error(`${held.length} requests are held`);
+    return held[0];
+  }
+
+  // What the client posts, as packets; the server takes it.
+  posted() {
+    this.clock.advance(0);
+    const posts = this.polls('POST');
+    if (posts.length !== 1) throw new Error(`${posts.length} requests post`);
+    posts[0].answer(200, 'OK', 'ok');
+    return posts[0].body.split('\x1e');
+  }
+
+  // Answers the opening GET, and what a client without rooms asks first.
+  establish(hello) {
+    this.held.packets(`0${JSON.stringify({ ...HELLO, ...hello })}`);
+    this.posted();
+    this.held.packets('4{"welcome":"hi","context":"api"}', DETAILS);
   }
 
   // A client whose events are written down, and that has not been connected.
@@ -173,4 +218,4 @@ class World {
   }
 }
 
-module.exports = { World };
+module.exports = { World, HELLO, DETAILS };

@@ -9,6 +9,7 @@
   var POLL_MS = 3000;
   var MAX_MESSAGES = 200; // per room
   var MAX_EVENTS = 100;
+  var TRANSPORTS = { ws: 'WebSocket', polling: 'HTTP long polling' };
 
   function byId(id) {
     return document.getElementById(id);
@@ -39,23 +40,28 @@
     return;
   }
 
-  // The network: the real WebSocket with a switch. Cut off, open sockets break at once without a word from the other
-  // side, and new ones fail.
+  // The network: the real WebSocket and the real requests of long polling with a switch. Cut off, whatever is open
+  // breaks at once without a word from the other side, and whatever is new fails. Actions over HTTP go on.
 
-  var sockets = [];
+  var links = []; // sockets and polls
   var isCut = false;
+
+  function forget(thing) {
+    if (links.indexOf(thing) >= 0) links.splice(links.indexOf(thing), 1);
+  }
+
+  function failSoon(thing) {
+    setTimeout(function () { thing.fail(); }, 0);
+  }
 
   function Socket(url) {
     var self = this;
-    sockets.push(this);
-    if (isCut) {
-      setTimeout(function () { self.fail(); }, 0);
-      return;
-    }
+    links.push(this);
+    if (isCut) return failSoon(this);
     this.real = new WebSocket(url);
     ['onopen', 'onmessage', 'onerror', 'onclose'].forEach(function (name) {
       self.real[name] = function (event) {
-        if (name === 'onclose') self.forget();
+        if (name === 'onclose') forget(self);
         if (self[name]) self[name](event);
       };
     });
@@ -69,19 +75,57 @@
     if (this.real) this.real.close();
   };
 
-  Socket.prototype.forget = function () {
-    if (sockets.indexOf(this) >= 0) sockets.splice(sockets.indexOf(this), 1);
-  };
-
   Socket.prototype.fail = function () {
     var real = this.real;
-    this.forget();
+    forget(this);
     if (real) {
       real.onopen = real.onmessage = real.onerror = real.onclose = null;
       real.close();
     }
     if (this.onerror) this.onerror({ type: 'error', message: 'the network is cut' });
     if (this.onclose) this.onclose({ type: 'close', code: 1006, reason: '' });
+  };
+
+  function Request() {
+    var self = this;
+    var real = this.real = new XMLHttpRequest();
+    real.onreadystatechange = function () {
+      if (real.readyState === 4) self.end(real.status, real.statusText, real.responseText);
+    };
+  }
+
+  Request.prototype.open = function (method, url, isAsync) {
+    this.isPoll = url.indexOf('transport=polling') >= 0;
+    this.real.open(method, url, isAsync);
+  };
+
+  Request.prototype.setRequestHeader = function (name, value) {
+    this.real.setRequestHeader(name, value);
+  };
+
+  Request.prototype.send = function (body) {
+    if (this.isPoll) links.push(this);
+    if (this.isPoll && isCut) failSoon(this);
+    else this.real.send(body);
+  };
+
+  Request.prototype.abort = function () {
+    this.real.abort();
+  };
+
+  Request.prototype.end = function (status, statusText, responseText) {
+    forget(this);
+    this.readyState = 4;
+    this.status = status;
+    this.statusText = statusText;
+    this.responseText = responseText;
+    if (this.onreadystatechange) this.onreadystatechange();
+  };
+
+  Request.prototype.fail = function () {
+    this.real.onreadystatechange = null;
+    this.real.abort();
+    this.end(0, '', '');
   };
 
   function cut(seconds) {
@@ -91,7 +135,7 @@
     button.setAttribute('aria-disabled', String(isCut));
     button.textContent = isCut ? 'Cut, back in ' + seconds + ' s' : 'Cut my network';
     if (!isCut) return;
-    sockets.slice().forEach(function (socket) { socket.fail(); });
+    links.slice().forEach(function (thing) { thing.fail(); });
     setTimeout(function () { cut(seconds - 1); }, 1000);
   }
 
@@ -99,6 +143,7 @@
 
   var client = window.client = new StellarClient({
     WebSocket: typeof WebSocket === 'undefined' ? undefined : Socket,
+    XMLHttpRequest: Request,
     rooms: [ROOMS[0]],
     // Whoever cuts the network here wants to see it come back soon; the default goes up to 30 s.
     reconnect: { max: 2000 }
@@ -108,7 +153,8 @@
     var isConnected = state === 'connected';
     byId('state').setAttribute('data-state', state);
     byId('state-text').textContent = state;
-    byId('transport').textContent = isConnected ? client.options.transports[0] : '–';
+    byId('transport').textContent = client.transport || '–';
+    byId('transport').title = client.transport ? TRANSPORTS[client.transport] : '';
     byId('connection-id').textContent = isConnected ? String(client.id).slice(0, 8) : '–';
     byId('connection-id').title = isConnected ? client.id : '';
     byId('link').textContent = state === 'disconnected' ? 'Connect' : 'Disconnect';
@@ -140,7 +186,9 @@
     client.on(event, function () { showState(event); });
   });
 
-  byId('cut').hidden = typeof WebSocket === 'undefined';
+  // Also without a new connection: what began with long polling may move to WebSocket.
+  client.on('transport', function () { showState(client.state); });
+
   byId('cut').onclick = function () {
     if (!isCut) cut(CUT_SECONDS);
   };
@@ -401,12 +449,12 @@
     panel.setAttribute('data-state', 'waiting');
 
     client.action(name, values, function (response) {
-      // Answers over the socket say that they are responses, those over HTTP do not.
+      // Answers over the connection say that they are responses, those over HTTP do not.
       var via = response.context === 'response' ? 'socket' : response.error instanceof Error ? '' : 'http';
       if (call !== calls) return;
       panel.setAttribute('data-via', via);
       panel.setAttribute('data-state', response.error ? 'failed' : 'ok');
-      byId('via').textContent = { socket: 'over the socket', http: 'over HTTP', '': '' }[via];
+      byId('via').textContent = { socket: 'over the connection', http: 'over HTTP', '': '' }[via];
       byId('took').textContent = (now() - start).toFixed(1) + ' ms';
       byId('response').textContent = JSON.stringify(response, readable, 2);
     });
@@ -453,6 +501,7 @@
   // Events.
 
   var DETAILS = {
+    transport: function (name) { return name + ', ' + TRANSPORTS[name]; },
     connected: function () { return 'as ' + client.id + ', in ' + (client.rooms.join(', ') || 'no room'); },
     welcome: function (packet) { return packet.welcome; },
     error: function (error) { return (error.code ? error.code + ' ' : '') + error.message; },
@@ -462,7 +511,7 @@
   };
 
   [
-    'connected', 'disconnected', 'reconnecting', 'reconnect', 'welcome', 'say', 'alert', 'api', 'error'
+    'connected', 'transport', 'disconnected', 'reconnecting', 'reconnect', 'welcome', 'say', 'alert', 'api', 'error'
   ].forEach(function (name) {
     client.on(name, function (argument) {
       var list = byId('log');
