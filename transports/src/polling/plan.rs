@@ -60,6 +60,7 @@ impl Refused {
             Self::Fault(fault) if *fault == Fault::FULL => "max_sessions",
             Self::Fault(fault) if *fault == Fault::FULL_FOR_ADDRESS => "max_sessions_per_address",
             Self::Fault(fault) if *fault == Fault::SESSION => "session",
+            Self::Fault(fault) if *fault == Fault::TOO_LARGE => "payload",
             Self::Fault(_) => "handshake",
         }
     }
