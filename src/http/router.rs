@@ -104,8 +104,8 @@ impl Router {
                 Err(names) => body::text(
                     StatusCode::NOT_FOUND,
                     format!(
-                        "there is no client script for this transport; choose from {}\n",
-                        names.join(" ")
+                        "there is no client script for this transport; choose {}\n",
+                        names.join(" or ")
                     ),
                 ),
             };

@@ -147,9 +147,17 @@ async fn the_client_is_written_to_standard_output() {
     assert_eq!((minified.code, &*minified.stderr), (Some(0), ""));
     assert!(minified.stdout.contains("\"StellarClient\""));
     assert!(minified.stdout.len() * 10 < readable.stdout.len() * 7);
-    let named = run(&["client", "--transport", "ws", "--global", "Realtime"]).await;
+    let all = ["client", "--transport", "ws,polling", "--global", "Realtime"];
+    let named = run(&all).await;
     let expected = readable.stdout.replace("\"StellarClient\"", "\"Realtime\"");
     assert_eq!(named.stdout, expected);
+    for alone in ["ws", "polling"] {
+        let client = run(&["client", "--transport", alone]).await;
+        assert_eq!(client.code, Some(0));
+        assert!(client.stdout.len() < readable.stdout.len());
+        let transports = format!("\"transports\":[\"{alone}\"]");
+        assert!(client.stdout.contains(&transports), "{alone}");
+    }
 }
 
 #[tokio::test]

@@ -143,9 +143,20 @@ async fn a_known_script_is_304() {
 async fn a_transport_may_be_chosen() {
     let server = Binary::demo();
     let own = web::get(server.address, "/stellar-client").await;
-    let chosen = web::get(server.address, "/stellar-client?transport=ws&_=123").await;
-    assert_eq!((chosen.status, chosen.body), (200, own.body));
-    for closed in ["polling", "socketio", "nope"] {
+    let chosen = web::get(
+        server.address,
+        "/stellar-client?transport=ws%2Cpolling&_=123",
+    );
+    let chosen = chosen.await;
+    assert_eq!((chosen.status, &chosen.body), (200, &own.body));
+    for alone in ["ws", "polling"] {
+        let path = format!("/stellar-client?transport={alone}");
+        let chosen = web::get(server.address, &path).await;
+        let transports = format!("\"transports\":[\"{alone}\"]");
+        assert!(chosen.text().contains(&transports), "{alone}");
+        assert!(chosen.body.len() < own.body.len(), "{alone}");
+    }
+    for closed in ["socketio", "polling,ws", "nope"] {
         let reply = web::get(
             server.address,
             &format!("/stellar-client?transport={closed}"),
@@ -154,7 +165,7 @@ async fn a_transport_may_be_chosen() {
         assert_eq!(reply.status, 404);
         assert_eq!(
             reply.text(),
-            "there is no client script for this transport; choose from ws\n"
+            "there is no client script for this transport; choose ws,polling or ws or polling\n"
         );
     }
 }
@@ -172,7 +183,7 @@ async fn the_script_holds_the_settings_of_its_server() {
         "\"path\":\"/primus\"",
         "\"defaultRoom\":\"lobby\"",
         "\"simultaneousActions\":3",
-        "\"transports\":[\"ws\"]",
+        "\"transports\":[\"ws\",\"polling\"]",
         "\"pingTimeout\":1500",
         "\"cookieKey\":\"who\"",
         "\"Mine\"",

@@ -96,6 +96,10 @@ async fn deliver(
             }
         }
     };
+    if session.is_over() {
+        // It ended while the body was on its way.
+        return Err(Fault::SESSION);
+    }
     if body.has_more_than(options.max_packets) {
         session.end(CloseReason::TooManyPackets);
         return Err(Fault::REQUEST);

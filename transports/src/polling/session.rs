@@ -172,6 +172,11 @@ impl Session {
         self.state.lock().engine.carrier()
     }
 
+    /// Whether nothing is left of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.lock().engine.phase() == Phase::Over
+    }
+
     /// Sends a packet of the protocol.
     pub(super) fn send(self: &Arc<Self>, kind: char, data: &str) {
         self.connection
@@ -336,7 +341,7 @@ impl Session {
         if is_dead {
             self.end(CloseReason::HeartbeatMissed);
         }
-        self.state.lock().engine.phase() != Phase::Over
+        !self.is_over()
     }
 
     /// A WebSocket is there that may take over. The receiver fires when the session ends before.
