@@ -1,6 +1,6 @@
 'use strict';
 
-// The Stellar packets that both peers speak: only what the benchmark needs.
+// The Stellar packets that all peers speak: only what the benchmark needs.
 
 const WELCOME = { welcome: 'Hello human! Welcome to Stellar', context: 'api' };
 
@@ -14,7 +14,7 @@ function createConnection(id, remoteIP, remotePort) {
 /**
  * Answers one packet. `member` is what the room holds, `reply` writes to the
  * speaker and `broadcast` writes a push to every member of a room: how they
- * do it is what the two peers differ in.
+ * do it is what the peers differ in.
  */
 function answer(packet, connection, member, reply, broadcast) {
   const messageCount = ++connection.messageCount;
@@ -83,7 +83,7 @@ function announce(server) {
     console.log(`http://127.0.0.1:${server.address().port}`);
   });
 
-  // Only the memory scenario starts Node with --expose-gc: what is left after
+  // Only the memory scenarios start Node with --expose-gc: what is left after
   // a collection is what the connections need, without garbage.
   if (global.gc) setInterval(global.gc, 500);
 }

@@ -1,30 +1,5 @@
 'use strict';
 
-// The peer on npm `primus` with its WebSocket transformer: a broadcast writes
-// the packet to each spark of the room, as there are no rooms in Primus itself.
+// The peer on npm `primus` with its WebSocket transformer.
 
-const http = require('node:http');
-const Primus = require('primus');
-const { WELCOME, createConnection, answer, leaveAll, announce } = require('./packets');
-
-const server = http.createServer();
-const primus = new Primus(server, { transformer: 'websockets', parser: 'JSON' });
-
-function broadcast(room, push) {
-  room.forEach((spark) => spark.write(push));
-}
-
-primus.on('connection', (spark) => {
-  const { ip, port } = spark.address;
-  const connection = createConnection(spark.id, ip, port);
-  const reply = (packet) => spark.write(packet);
-
-  spark.on('data', (packet) => {
-    answer(packet, connection, spark, reply, broadcast);
-  });
-  spark.on('end', () => leaveAll(connection, spark));
-
-  spark.write(WELCOME);
-});
-
-announce(server);
+require('./sparks').serve('websockets');

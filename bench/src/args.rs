@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::server::Kind;
 
-/// Compares a Stellar server with npm `ws` and npm `primus` on this machine.
+/// Compares a Stellar server with npm `ws`, `primus` and `engine.io` on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "stellar-bench", version)]
 pub(crate) struct Args {
@@ -41,10 +41,20 @@ pub(crate) enum Scenario {
     Echo,
     Fanout,
     Idle,
+    PollEcho,
+    PollFanout,
+    PollIdle,
 }
 
 impl Scenario {
-    const ALL: [Self; 3] = [Self::Echo, Self::Fanout, Self::Idle];
+    const ALL: [Self; 6] = [
+        Self::Echo,
+        Self::Fanout,
+        Self::Idle,
+        Self::PollEcho,
+        Self::PollFanout,
+        Self::PollIdle,
+    ];
 }
 
 /// How long and how large the measurements are.
@@ -56,6 +66,8 @@ pub(crate) struct Effort {
     pub(crate) window: Duration,
     /// Connections of the idle scenario.
     pub(crate) idle_connections: usize,
+    /// Sessions of the idle scenario that polls.
+    pub(crate) idle_sessions: usize,
     /// Quiet time before memory is read: collectors and allocators come to rest.
     pub(crate) settle: Duration,
 }
@@ -85,6 +97,7 @@ impl Args {
                 warm_up: Duration::from_millis(500),
                 window: Duration::from_secs(1),
                 idle_connections: 1_000,
+                idle_sessions: 500,
                 settle: Duration::from_secs(1),
             }
         } else {
@@ -92,6 +105,7 @@ impl Args {
                 warm_up: Duration::from_millis(1_500),
                 window: Duration::from_secs(4),
                 idle_connections: 10_000,
+                idle_sessions: 4_000,
                 settle: Duration::from_secs(3),
             }
         }

@@ -1,7 +1,7 @@
-//! Compares a Stellar server with npm `ws` and npm `primus` in one run.
+//! Compares a Stellar server with npm `ws`, `primus` and `engine.io` in one run.
 //!
-//! Each server is a process of its own that speaks the same Stellar packets on
-//! `/primus`; this process is the load. `README.md` explains the figures.
+//! Each server is a process of its own that speaks the same Stellar packets;
+//! this process is the load. `README.md` explains the figures.
 
 #![allow(clippy::print_stdout, reason = "the report goes to stdout")]
 
@@ -18,7 +18,7 @@ mod server;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tokio::task::LocalSet;
 
@@ -50,31 +50,35 @@ fn run(args: Args) -> Result<ExitCode> {
 async fn measure_all(args: Args) -> Result<ExitCode> {
     let effort = args.effort();
     let rounds = args.rounds();
-    let kinds = args.kinds();
-    let cases: Vec<Case> = args
+    let mut kinds = args.kinds();
+    let mut tables: Vec<Table> = args
         .scenarios()
         .into_iter()
         .flat_map(|scenario| Case::all(scenario, effort))
+        .map(|case| Table::new(case, &kinds))
+        .filter(|table| table.kinds().next().is_some())
         .collect();
-    let most = cases.iter().map(|case| case.connections()).max();
+    ensure!(
+        !tables.is_empty(),
+        "none of these servers takes part in one of these scenarios"
+    );
+    kinds.retain(|kind| tables.iter().any(|table| table.kinds().any(|k| k == *kind)));
+    let most = tables.iter().map(|table| table.case.sockets()).max();
     measure::check_open_files(most.unwrap_or_default())?;
     let launcher = Launcher::prepare(args.server, &kinds).await?;
     let mut origin = machine::describe(&launcher, &kinds).await;
     origin.push(format!("command: {}", command_line()));
 
-    let mut tables: Vec<Table> = cases
-        .into_iter()
-        .map(|case| Table::new(case, &kinds))
-        .collect();
     for round in 1..=rounds {
         for table in &mut tables {
-            for kind in &kinds {
+            let kinds: Vec<Kind> = table.kinds().collect();
+            for kind in kinds {
                 eprint!(
                     "round {round}/{rounds}: {}, {}: ",
                     table.case.title(),
                     kind.name()
                 );
-                let outcome = measure_one(&launcher, *kind, table.case, effort).await;
+                let outcome = measure_one(&launcher, kind, table.case, effort).await;
                 let outcome = outcome.map_err(|error| format!("{error:#}"));
                 match &outcome {
                     Ok(measured) => eprintln!(
@@ -84,7 +88,7 @@ async fn measure_all(args: Args) -> Result<ExitCode> {
                     ),
                     Err(reason) => eprintln!("failed: {reason}"),
                 }
-                table.enter(*kind, outcome);
+                table.enter(kind, outcome);
             }
         }
     }
@@ -108,7 +112,7 @@ async fn measure_one(
     case: Case,
     effort: Effort,
 ) -> Result<Measured> {
-    let server = launcher.start(kind, case.garbage()).await?;
+    let server = launcher.start(kind, case.transport, case.garbage()).await?;
     match case.run(&server, effort).await {
         Ok(measured) => {
             server.stop().await?;

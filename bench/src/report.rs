@@ -36,8 +36,10 @@ struct Column {
 }
 
 impl Table {
+    /// A column for each of `kinds` that can take part.
     pub(crate) fn new(case: Case, kinds: &[Kind]) -> Self {
-        let columns = kinds.iter().map(|kind| Column {
+        let kinds = kinds.iter().filter(|kind| kind.has(case.transport));
+        let columns = kinds.map(|kind| Column {
             kind: *kind,
             rounds: Vec::new(),
         });
@@ -45,6 +47,10 @@ impl Table {
             case,
             columns: columns.collect(),
         }
+    }
+
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.columns.iter().map(|column| column.kind)
     }
 
     pub(crate) fn enter(&mut self, kind: Kind, outcome: Result<Measured, String>) {
@@ -201,10 +207,10 @@ pub(crate) fn markdown(tables: &[Table], rounds: u16, origin: &[String]) -> Stri
         "* medians of {rounds} interleaved rounds; server and generator share the machine\n"
     );
 
-    if let Some(first) = tables.first() {
-        text += "## Headline: less is better\n\n";
-        let _ = write!(text, "| case |{}", first.heading());
-        for table in tables {
+    text += "## Headline: less is better\n\n";
+    for alike in tables.chunk_by(|a, b| a.kinds().eq(b.kinds())) {
+        let _ = write!(text, "| case |{}", alike[0].heading());
+        for table in alike {
             let label = table.case.figures()[0].label;
             let _ = write!(text, "| {}: {label} |", table.case.title());
             text += &table.cells(0, Spread::Hidden);
@@ -249,7 +255,10 @@ fn capitalized(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::args::{Effort, Scenario};
 
     #[test]
     fn medians_and_numbers() {
@@ -260,10 +269,20 @@ mod tests {
         assert_eq!(shown, ["123457", "12.3", "1.23", "0.123", "0"]);
     }
 
+    fn idle_case(scenario: Scenario) -> Case {
+        let effort = Effort {
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+            idle_connections: 10,
+            idle_sessions: 10,
+            settle: Duration::ZERO,
+        };
+        Case::all(scenario, effort)[0]
+    }
+
     #[test]
     fn ratios_are_ours_by_theirs_and_failures_are_listed() {
-        let case = Case::Idle { connections: 10 };
-        let mut table = Table::new(case, &Kind::ALL);
+        let mut table = Table::new(idle_case(Scenario::Idle), &Kind::ALL);
         let measured = |value| Measured {
             values: vec![value; 4],
             faults: Faults::default(),
@@ -278,6 +297,25 @@ mod tests {
         assert_eq!(
             failures(&[table]),
             ["10 idle connections in a room, primus, round 1: closed by the server"]
+        );
+    }
+    #[test]
+    fn the_headline_compares_each_transport_with_its_own_peers() {
+        let scenarios = [Scenario::Idle, Scenario::PollIdle];
+        let tables = scenarios.map(|scenario| Table::new(idle_case(scenario), &Kind::ALL));
+        let text = markdown(&tables, 1, &[]);
+        let headline = text.split("\n## ").nth(1).unwrap();
+        let headings: Vec<&str> = headline
+            .lines()
+            .filter(|line| line.starts_with("| case |"))
+            .collect();
+        assert_eq!(
+            headings,
+            [
+                "| case | stellar | ws | primus | stellar / ws | stellar / primus |",
+                "| case | stellar | engineio | primus-engineio \
+                 | stellar / engineio | stellar / primus-engineio |",
+            ]
         );
     }
 }

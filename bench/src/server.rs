@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::client::{Door, Transport};
+
 const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// What a failure shows of the server's output.
@@ -26,16 +28,51 @@ pub(crate) enum Kind {
     Stellar,
     Ws,
     Primus,
+    Engineio,
+    PrimusEngineio,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Stellar, Self::Ws, Self::Primus];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Stellar,
+        Self::Ws,
+        Self::Primus,
+        Self::Engineio,
+        Self::PrimusEngineio,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stellar => "stellar",
             Self::Ws => "ws",
             Self::Primus => "primus",
+            Self::Engineio => "engineio",
+            Self::PrimusEngineio => "primus-engineio",
+        }
+    }
+
+    /// The path on which it lets clients in, if it has the transport.
+    fn path(self, transport: Transport) -> Option<&'static str> {
+        match (self, transport) {
+            (Self::Stellar | Self::Ws | Self::Primus, Transport::Ws) => Some("/primus"),
+            (Self::Stellar | Self::Engineio, Transport::Polling) => Some("/engine.io/"),
+            (Self::PrimusEngineio, Transport::Polling) => Some("/primus/"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn has(self, transport: Transport) -> bool {
+        self.path(transport).is_some()
+    }
+
+    /// The npm packages that it is made of.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Stellar => &[],
+            Self::Ws => &["ws"],
+            Self::Primus => &["primus"],
+            Self::Engineio => &["engine.io"],
+            Self::PrimusEngineio => &["primus", "engine.io"],
         }
     }
 }
@@ -67,8 +104,9 @@ impl Launcher {
                 binary.display()
             );
         }
-        let needs_node = kinds.iter().any(|kind| *kind != Kind::Stellar);
-        if needs_node && !peers.join("node_modules").is_dir() {
+        let modules = peers.join("node_modules");
+        let mut packages = kinds.iter().flat_map(|kind| kind.packages());
+        if packages.any(|package| !modules.join(package).is_dir()) {
             eprintln!("installing the peers with npm ci");
             let status = Command::new("npm")
                 .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
@@ -82,15 +120,23 @@ impl Launcher {
         Ok(Self { binary, peers })
     }
 
-    pub(crate) async fn start(&self, kind: Kind, garbage: Garbage) -> Result<Server> {
+    pub(crate) async fn start(
+        &self,
+        kind: Kind,
+        transport: Transport,
+        garbage: Garbage,
+    ) -> Result<Server> {
+        let path = kind
+            .path(transport)
+            .with_context(|| format!("{} has no {}", kind.name(), transport.name()))?;
         let mut command = match kind {
             Kind::Stellar => {
                 let mut command = Command::new(&self.binary);
-                command.args(["serve", "--demo", "--transport", "ws"]);
+                command.args(["serve", "--demo", "--transport", transport.name()]);
                 command.args(["--listen", "127.0.0.1:0"]);
                 command
             }
-            Kind::Ws | Kind::Primus => {
+            Kind::Ws | Kind::Primus | Kind::Engineio | Kind::PrimusEngineio => {
                 let mut command = Command::new("node");
                 if garbage == Garbage::Collected {
                     command.arg("--expose-gc");
@@ -100,28 +146,29 @@ impl Launcher {
                 command
             }
         };
-        Server::spawn(&mut command).await
+        Server::spawn(&mut command, transport, path).await
     }
 
     /// The version of what `start` starts, for the report.
     pub(crate) async fn version(&self, kind: Kind) -> String {
-        let version = match kind {
-            Kind::Stellar => first_line(Command::new(&self.binary).arg("--version")).await,
-            Kind::Ws | Kind::Primus => {
-                let manifest = self
-                    .peers
-                    .join("node_modules")
-                    .join(kind.name())
-                    .join("package.json");
-                std::fs::read_to_string(manifest)
-                    .ok()
-                    .and_then(|text| Some(text.split_once(r#""version": ""#)?.1.to_owned()))
-                    .and_then(|rest| {
-                        Some(format!("npm {} {}", kind.name(), rest.split_once('"')?.0))
-                    })
+        let version = match kind.packages() {
+            [] => first_line(Command::new(&self.binary).arg("--version")).await,
+            packages => {
+                let versions: Option<Vec<String>> = packages
+                    .iter()
+                    .map(|package| self.package_version(package))
+                    .collect();
+                versions.map(|versions| format!("npm {}", versions.join(" on ")))
             }
         };
         version.unwrap_or_else(|| format!("{}, version unknown", kind.name()))
+    }
+
+    fn package_version(&self, package: &str) -> Option<String> {
+        let folder = self.peers.join("node_modules").join(package);
+        let manifest = std::fs::read_to_string(folder.join("package.json")).ok()?;
+        let (_, rest) = manifest.split_once(r#""version": ""#)?;
+        Some(format!("{package} {}", rest.split_once('"')?.0))
     }
 }
 
@@ -138,12 +185,16 @@ pub(crate) async fn first_line(command: &mut Command) -> Option<String> {
 pub(crate) struct Server {
     child: Child,
     pub(crate) pid: u32,
-    pub(crate) address: SocketAddr,
+    pub(crate) door: Door,
     output: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Server {
-    async fn spawn(command: &mut Command) -> Result<Self> {
+    async fn spawn(
+        command: &mut Command,
+        transport: Transport,
+        path: &'static str,
+    ) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -172,7 +223,11 @@ impl Server {
             Ok(port) => Ok(Self {
                 child,
                 pid,
-                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                door: Door {
+                    address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                    transport,
+                    path,
+                },
                 output,
             }),
             Err(error) => Err(anyhow!("{error}; {}", shown(&output))),

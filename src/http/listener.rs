@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use stellar_transports::{CloseReason, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -15,15 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::address;
+use super::connection;
 use super::router::Router;
 use crate::app::App;
 use crate::engine::{FAREWELL_TIMEOUT, Hub};
 
-/// Most header bytes that a request may have; hyper answers 431 above.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// Most headers that a request may have; hyper answers 431 above.
-const MAX_HEADERS: usize = 100;
 /// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted: enough for all clients of a restarted server to come back at once.
@@ -183,7 +176,7 @@ impl Bound {
             );
             sockets.spawn(async move {
                 if let Some(socket) = secure(stream, permit, &settings).await {
-                    serve_http(socket, peer, router, &settings, stop).await;
+                    connection::serve(socket, peer, router, settings, stop).await;
                 }
             });
         }
@@ -254,16 +247,12 @@ async fn secure(
         tracing::debug!(%error, "cannot switch off Nagle's algorithm");
     }
     match &settings.security {
-        Security::Plain => {
-            Some(Socket::plain(stream, Some(permit)).write_timeout(settings.write_timeout))
-        }
+        Security::Plain => Some(Socket::plain(stream, Some(permit))),
         #[cfg(feature = "tls")]
         Security::Tls(acceptor) => {
             let handshake = tokio::time::timeout(settings.header_timeout, acceptor.accept(stream));
             match handshake.await {
-                Ok(Ok(stream)) => {
-                    Some(Socket::tls(stream, Some(permit)).write_timeout(settings.write_timeout))
-                }
+                Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");
                     None
@@ -271,40 +260,6 @@ async fn secure(
                 Err(_) => None,
             }
         }
-    }
-}
-
-async fn serve_http(
-    socket: Socket,
-    remote: SocketAddr,
-    router: Arc<Router>,
-    settings: &Settings,
-    stop: CancellationToken,
-) {
-    let is_secure = !matches!(settings.security, Security::Plain);
-    let trusted = Arc::clone(&settings.trusted_proxies);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let peer = address::of(remote, is_secure, request.headers(), &trusted);
-        let router = Arc::clone(&router);
-        async move { Ok::<_, std::convert::Infallible>(router.route(request, peer).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%remote, %error, "HTTP connection ended");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod api;
+mod connection;
 mod listener;
 mod params;
 mod router;

@@ -91,7 +91,7 @@ impl Router {
             return response;
         }
         if let (Some(api), &Method::OPTIONS) = (&self.api, request.method()) {
-            return api.answer(request, peer).await;
+            return Box::pin(api.answer(request, peer)).await;
         }
         let wanted = request.uri().query().and_then(|query| {
             form_urlencoded::parse(query.as_bytes())
@@ -111,7 +111,8 @@ impl Router {
             };
         }
         match &self.api {
-            Some(api) => api.answer(request, peer).await,
+            // In a box of its own: a held poll keeps the future of this function.
+            Some(api) => Box::pin(api.answer(request, peer)).await,
             None => body::text(StatusCode::NOT_FOUND, "not found\n"),
         }
     }

@@ -8,6 +8,9 @@
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
 //! * `slow`: peers that never finish. `floods`: peers that never stop.
+//! * `polling`: payloads of engine.io that are none; `polling_queries`: queries that are none; `polling_bombs`: too large
+//!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
+//!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/raw.rs"]
@@ -25,6 +28,13 @@ mod heads;
 mod origins;
 mod packets;
 mod paths;
+mod polling;
+mod polling_bombs;
+mod polling_hoards;
+mod polling_queries;
+mod polling_sids;
+mod polling_slow;
+mod polling_times;
 mod prefixes;
 mod scripts;
 mod sizes;

@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod binary;
+pub(crate) mod engineio;
 pub(crate) mod server;
 pub(crate) mod wire;
 pub(crate) mod ws;

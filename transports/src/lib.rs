@@ -21,6 +21,7 @@ mod dialect;
 mod engineio;
 mod handshake;
 mod heartbeat;
+mod lease;
 #[cfg(feature = "testing")]
 pub mod memory;
 mod message;
@@ -44,6 +45,7 @@ pub use close::{CloseReason, Initiator};
 pub use connection::{Connection, ConnectionId, Outgoing, SendError};
 pub use dialect::Dialect;
 pub use handshake::{Handshake, Peer, Refusal};
+pub use lease::{Lease, Progress};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
 pub use metrics::Metrics;
 pub use origin::Origins;

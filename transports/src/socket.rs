@@ -1,16 +1,18 @@
 //! The stream under a connection: plain TCP, or TLS on top.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read as _};
+#[cfg(feature = "tls")]
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+#[cfg(feature = "tls")]
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
@@ -23,9 +25,6 @@ pub struct Socket {
     stream: Stream,
     /// Given back when the socket is closed, wherever that happens.
     _permit: Option<OwnedSemaphorePermit>,
-    /// For whoever owns the socket alone and writes to it as a stream, as HTTP does. A connection has its own deadline.
-    write_timeout: Option<Duration>,
-    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -41,8 +40,6 @@ impl Socket {
         Self {
             stream: Stream::Plain(stream),
             _permit: permit,
-            write_timeout: None,
-            stalled: None,
         }
     }
 
@@ -52,33 +49,7 @@ impl Socket {
         Self {
             stream: Stream::Tls(Box::new(Mutex::new(stream))),
             _permit: permit,
-            write_timeout: None,
-            stalled: None,
         }
-    }
-
-    /// Fails a write through [`AsyncWrite`] when the peer has taken nothing for this long.
-    #[must_use]
-    pub const fn write_timeout(mut self, limit: Duration) -> Self {
-        self.write_timeout = Some(limit);
-        self
-    }
-
-    /// Watches the outcome of a write for the deadline.
-    fn with_deadline(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        let (Some(limit), true) = (self.write_timeout, written.is_pending()) else {
-            self.stalled = None;
-            return written;
-        };
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether any thread may write without waiting, or only the connection's own task may.
@@ -113,15 +84,16 @@ impl Socket {
         }
     }
 
-    pub(crate) fn poll_read(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    /// Reads what there is.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &self.stream {
             Stream::Plain(stream) => loop {
                 ready!(stream.poll_read_ready(cx))?;
-                match stream.try_read(buf.initialize_unfilled()) {
+                match read_once(stream, buf.initialize_unfilled()) {
                     Ok(read) => {
                         buf.advance(read);
                         return Poll::Ready(Ok(()));
@@ -151,7 +123,7 @@ impl Socket {
             Stream::Plain(stream) => {
                 // What `TcpStream::poll_shutdown` does too, but through a shared reference.
                 let _ = cx;
-                Poll::Ready(socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write))
+                Poll::Ready(SockRef::from(stream).shutdown(std::net::Shutdown::Write))
             }
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_shutdown(cx),
@@ -159,44 +131,16 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Self::poll_read(&self, cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Self::poll_write_vectored(&self, cx, &[IoSlice::new(buf)]);
-        self.with_deadline(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        frames: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Self::poll_write_vectored(&self, cx, frames);
-        self.with_deadline(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Self::poll_flush(&self, cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Self::poll_shutdown(&self, cx)
-    }
+/// Reads once. When that did not fill the buffer, the socket is empty: noting it saves the read that would only say so.
+fn read_once(stream: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    let mut short = None;
+    let outcome = stream.try_io(Interest::READABLE, || {
+        let read = (&*SockRef::from(stream)).read(into)?;
+        if read == 0 || read == into.len() {
+            return Ok(read);
+        }
+        short = Some(read);
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    short.map_or(outcome, Ok)
 }

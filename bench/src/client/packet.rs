@@ -75,6 +75,12 @@ fn number_after(label: &Finder<'_>, text: &[u8]) -> Option<u64> {
     number
 }
 
+/// The answer to a heartbeat of Primus, if `text` is one.
+pub(super) fn primus_pong(text: &[u8]) -> Option<Vec<u8>> {
+    let number = text.strip_prefix(b"\"primus::ping::")?;
+    Some([b"\"primus::pong::", number].concat())
+}
+
 pub(crate) fn room_add() -> String {
     format!(r#"{{"event":"roomAdd","room":"{ROOM}"}}"#)
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(
     let progress = Rc::new(Progress::new()?);
     let mut conversations = Vec::with_capacity(connections);
     let mut tasks = JoinSet::new();
-    for connection in open_all(server.address, connections, First::DetailsView).await? {
+    for connection in open_all(server.door, connections, First::DetailsView).await? {
         let conversation = Rc::new(RefCell::new(Conversation {
             in_flight: InFlight::new(depth, 1),
             answers: Ledger::default(),

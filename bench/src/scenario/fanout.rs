@@ -46,7 +46,7 @@ pub(super) async fn run(
     members: usize,
     outstanding: usize,
 ) -> Result<Measured> {
-    let connections = open_all(server.address, members, First::RoomAdd).await?;
+    let connections = open_all(server.door, members, First::RoomAdd).await?;
     let audience = Rc::new(Audience {
         state: RefCell::new(State {
             in_flight: InFlight::new(outstanding, members),

@@ -35,12 +35,12 @@ pub(super) const FIGURES: &[Figure] = &[
 
 pub(super) async fn run(server: &Server, effort: Effort, connections: usize) -> Result<Measured> {
     // What a server loads with its first connection is not the price of each.
-    drop(open_all(server.address, 1, First::RoomAdd).await?);
+    drop(open_all(server.door, 1, First::RoomAdd).await?);
     sleep(effort.settle).await;
     let empty = Memory::of(server.pid)?;
 
     let mut tasks = JoinSet::new();
-    for connection in open_all(server.address, connections, First::RoomAdd).await? {
+    for connection in open_all(server.door, connections, First::RoomAdd).await? {
         tasks.spawn_local(stay(connection));
     }
     load::pass(effort.settle, &mut tasks).await?;
@@ -64,5 +64,7 @@ async fn stay(mut connection: Connection) -> Result<()> {
     loop {
         connection.receive(&mut |_, _| Ok(())).await?;
         connection.flush().await?;
+        // A heartbeat that was answered leaves a connection for POSTs behind.
+        connection.rest().await?;
     }
 }

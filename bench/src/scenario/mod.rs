@@ -9,6 +9,7 @@ mod opening;
 use anyhow::Result;
 
 use crate::args::{Effort, Scenario};
+use crate::client::Transport;
 use crate::ledger::Faults;
 use crate::load;
 use crate::report::Figure;
@@ -16,7 +17,13 @@ use crate::server::{Garbage, Server};
 
 /// One scenario with its parameters: a table of the report.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Case {
+pub(crate) struct Case {
+    pub(crate) transport: Transport,
+    load: Load,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Load {
     Echo { connections: usize, depth: usize },
     FanOut { members: usize, outstanding: usize },
     Idle { connections: usize },
@@ -32,70 +39,89 @@ pub(crate) struct Measured {
 
 impl Case {
     pub(crate) fn all(scenario: Scenario, effort: Effort) -> Vec<Self> {
-        match scenario {
-            Scenario::Echo => [1, 16]
-                .map(|depth| Self::Echo {
-                    connections: 100,
-                    depth,
-                })
-                .to_vec(),
-            Scenario::Fanout => [(100, 1), (100, 8), (1_000, 1), (1_000, 8)]
-                .map(|(members, outstanding)| Self::FanOut {
-                    members,
-                    outstanding,
-                })
-                .to_vec(),
-            Scenario::Idle => vec![Self::Idle {
-                connections: effort.idle_connections,
-            }],
-        }
+        let echo = |depth| Load::Echo {
+            connections: 100,
+            depth,
+        };
+        let fan_out = |(members, outstanding)| Load::FanOut {
+            members,
+            outstanding,
+        };
+        let idle = |connections| Load::Idle { connections };
+        let (transport, loads) = match scenario {
+            Scenario::Echo => (Transport::Ws, [1, 16].map(echo).to_vec()),
+            Scenario::Fanout => {
+                let sizes = [(100, 1), (100, 8), (1_000, 1), (1_000, 8)];
+                (Transport::Ws, sizes.map(fan_out).to_vec())
+            }
+            Scenario::Idle => (Transport::Ws, vec![idle(effort.idle_connections)]),
+            Scenario::PollEcho => (Transport::Polling, [1, 16].map(echo).to_vec()),
+            Scenario::PollFanout => {
+                let sizes = [(200, 1), (200, 8)];
+                (Transport::Polling, sizes.map(fan_out).to_vec())
+            }
+            Scenario::PollIdle => (Transport::Polling, vec![idle(effort.idle_sessions)]),
+        };
+        loads
+            .into_iter()
+            .map(|load| Self { transport, load })
+            .collect()
     }
 
     pub(crate) fn title(self) -> String {
-        match self {
-            Self::Echo { connections, depth } => {
+        let load = match self.load {
+            Load::Echo { connections, depth } => {
                 format!("echo, {connections} connections, {depth} in flight each")
             }
-            Self::FanOut {
+            Load::FanOut {
                 members,
                 outstanding,
             } => format!("fan-out to {members}, 64 B, {outstanding} outstanding"),
-            Self::Idle { connections } => format!("{connections} idle connections in a room"),
+            Load::Idle { connections } => format!("{connections} idle connections in a room"),
+        };
+        match self.transport {
+            Transport::Ws => load,
+            Transport::Polling => format!("polling: {load}"),
         }
     }
 
     /// The first is the headline.
     pub(crate) fn figures(self) -> &'static [Figure] {
-        match self {
-            Self::Echo { .. } | Self::FanOut { .. } => load::FIGURES,
-            Self::Idle { .. } => idle::FIGURES,
+        match self.load {
+            Load::Echo { .. } | Load::FanOut { .. } => load::FIGURES,
+            Load::Idle { .. } => idle::FIGURES,
         }
     }
 
-    pub(crate) fn connections(self) -> usize {
-        match self {
-            Self::Echo { connections, .. } | Self::Idle { connections } => connections,
-            Self::FanOut { members, .. } => members,
+    /// The most sockets that are open at a time.
+    pub(crate) fn sockets(self) -> usize {
+        let connections = match self.load {
+            Load::Echo { connections, .. } | Load::Idle { connections } => connections,
+            Load::FanOut { members, .. } => members,
+        };
+        match self.transport {
+            Transport::Ws => connections,
+            Transport::Polling => 2 * connections,
         }
     }
 
     pub(crate) fn garbage(self) -> Garbage {
-        match self {
-            Self::Echo { .. } | Self::FanOut { .. } => Garbage::Natural,
-            Self::Idle { .. } => Garbage::Collected,
+        match self.load {
+            Load::Echo { .. } | Load::FanOut { .. } => Garbage::Natural,
+            Load::Idle { .. } => Garbage::Collected,
         }
     }
 
     pub(crate) async fn run(self, server: &Server, effort: Effort) -> Result<Measured> {
-        match self {
-            Self::Echo { connections, depth } => {
+        match self.load {
+            Load::Echo { connections, depth } => {
                 echo::run(server, effort, connections, depth).await
             }
-            Self::FanOut {
+            Load::FanOut {
                 members,
                 outstanding,
             } => fanout::run(server, effort, members, outstanding).await,
-            Self::Idle { connections } => idle::run(server, effort, connections).await,
+            Load::Idle { connections } => idle::run(server, effort, connections).await,
         }
     }
 }

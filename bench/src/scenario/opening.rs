@@ -1,11 +1,11 @@
 //! Opening many connections at once.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
-use crate::client::{Connection, packet};
+use crate::client::{Connection, Door, packet};
 
 /// Handshakes under way at a time: below every listen backlog.
 const AT_ONCE: usize = 64;
@@ -21,11 +21,7 @@ pub(crate) enum First {
 }
 
 /// Opens `count` connections; each has had its welcome and a first answer.
-pub(crate) async fn open_all(
-    address: SocketAddr,
-    count: usize,
-    first: First,
-) -> Result<Vec<Connection>> {
+pub(crate) async fn open_all(door: Door, count: usize, first: First) -> Result<Vec<Connection>> {
     let mut opened = Vec::with_capacity(count);
     let mut opening = JoinSet::new();
     for index in 0..count {
@@ -35,7 +31,7 @@ pub(crate) async fn open_all(
             opened.push(connection??);
         }
         opening.spawn_local(async move {
-            open(address, index, first)
+            open(door, index, first)
                 .await
                 .with_context(|| format!("connection {} of {count}", index + 1))
         });
@@ -46,9 +42,9 @@ pub(crate) async fn open_all(
     Ok(opened)
 }
 
-async fn open(address: SocketAddr, index: usize, first: First) -> Result<Connection> {
+async fn open(door: Door, index: usize, first: First) -> Result<Connection> {
     let host = u8::try_from(1 + index / PER_SOURCE).context("too many connections")?;
-    let mut connection = Connection::open(address, Ipv4Addr::new(127, 0, 0, host)).await?;
+    let mut connection = Connection::open(door, Ipv4Addr::new(127, 0, 0, host)).await?;
     packet::check_welcome(&connection.exchange(None).await?)?;
     match first {
         First::DetailsView => {
@@ -61,5 +57,6 @@ async fn open(address: SocketAddr, index: usize, first: First) -> Result<Connect
             packet::check_joined(&answer)?;
         }
     }
+    connection.rest().await?;
     Ok(connection)
 }

@@ -11,6 +11,9 @@ pub(crate) enum TransportName {
     Websocket,
 }
 
+/// Most parameters of a query.
+const MAX_PARAMETERS: usize = 100;
+
 /// What the query of a request says. A parameter that occurs twice is as good as wrong: which one a proxy in front
 /// of the server has looked at cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +31,14 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads the text after `?`.
-    pub(crate) fn parse(query: &str) -> Self {
+    /// Reads the text after `?`. `None` if it has more parameters than any client sends.
+    pub(crate) fn parse(query: &str) -> Option<Self> {
+        if memchr::memchr_iter(b'&', query.as_bytes())
+            .nth(MAX_PARAMETERS)
+            .is_some()
+        {
+            return None;
+        }
         let mut found: [Option<Cow<'_, str>>; 5] = Default::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let slot = match &*name {
@@ -47,7 +56,7 @@ impl Query {
         }
         let [protocol, transport, sid, base64, jsonp] = found;
         let jsonp = jsonp.map(|value| Jsonp::parse(&value));
-        Self {
+        Some(Self {
             protocol: match protocol.as_deref() {
                 Some("3") => Some(Protocol::V3),
                 Some("4") => Some(Protocol::V4),
@@ -62,7 +71,7 @@ impl Query {
             base64: jsonp.is_some()
                 || base64.is_some_and(|value| !value.is_empty() && value != "0"),
             jsonp,
-        }
+        })
     }
 }
 
@@ -72,12 +81,13 @@ mod tests {
 
     #[test]
     fn parameters_are_read_once() {
-        let query = Query::parse("EIO=4&transport=polling&sid=abc&t=x&b64=1");
+        let query = Query::parse("EIO=4&transport=polling&sid=abc&t=x&b64=1").unwrap();
         assert_eq!(query.protocol, Some(Protocol::V4));
         assert_eq!(query.transport, Some(TransportName::Polling));
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.base64);
-        let twice = Query::parse("EIO=4&EIO=3&transport=polling&transport=polling&sid=a&sid=b");
+        let twice = "EIO=4&EIO=3&transport=polling&transport=polling&sid=a&sid=b";
+        let twice = Query::parse(twice).unwrap();
         assert_eq!(twice.protocol, None);
         assert_eq!(twice.transport, None);
         assert_eq!(twice.sid.as_deref(), Some(""));
@@ -91,9 +101,10 @@ mod tests {
             "EIO=&transport=",
             "%00=%ff&EIO=%34%20",
         ] {
-            let query = Query::parse(query);
+            let query = Query::parse(query).unwrap();
             assert_eq!((query.protocol, query.transport), (None, None));
             assert!(!query.base64);
         }
+        assert_eq!(Query::parse(&"&a=1".repeat(1000)), None);
     }
 }

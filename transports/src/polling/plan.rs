@@ -105,6 +105,7 @@ impl Polling {
         context: &Context,
     ) -> Result<Plan, Fault> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
+        let query = query.ok_or(Fault::REQUEST)?;
         let headers = request.headers();
         let transport = query
             .transport

@@ -29,7 +29,7 @@ pub(super) async fn post(
     let busy = session.begin(Request::Post)?;
     let is_binary = headers
         .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"));
+        .is_some_and(|value| is_octets(value.as_bytes()));
     let read = match (session.protocol, is_binary) {
         // The form of version 3, which has no meaning here.
         (Protocol::V4, true) => Err(Fault::REQUEST),
@@ -49,6 +49,14 @@ pub(super) async fn post(
         ));
     }
     outcome
+}
+
+/// Whether a media type is `application/octet-stream`, whatever its parameters.
+fn is_octets(content_type: &[u8]) -> bool {
+    const OCTETS: &[u8] = b"application/octet-stream";
+    content_type
+        .get(..OCTETS.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(OCTETS))
 }
 
 /// Reads the body: within the limit, whatever its announced length says, and within the deadline.
@@ -104,7 +112,6 @@ async fn deliver(
         session.end(CloseReason::TooManyPackets);
         return Err(Fault::REQUEST);
     }
-    session.connection().heard();
     let mut packets = body.packets();
     loop {
         poll_fn(|cx| session.poll_resumed(cx)).await;

@@ -72,6 +72,7 @@ pub(super) async fn take_over(
         return session.abandon_upgrade();
     };
     upgrades.get_or_create(&[("result", "upgraded")]).inc();
+    session.connection().heard();
     run(session, sip.socket, &sip.ahead, options.read_buffer).await;
 }
 

@@ -16,7 +16,7 @@ use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 
-use crate::{Body, Connection, Context, Dialect, Handshake, Peer, Socket, Transport, body};
+use crate::{Body, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport, body};
 
 pub(crate) use connection::Pump;
 pub(crate) use language::Language;
@@ -190,9 +190,14 @@ pub(crate) async fn take_socket(
             return None;
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
-        tracing::error!("the server's sockets must be `TokioIo<Socket>`");
+    let Ok(parts) = upgraded.downcast::<TokioIo<Lease>>() else {
+        tracing::error!("the server's sockets must be lent as `TokioIo<Lease>`");
         return None;
     };
-    Some((Arc::new(parts.io.into_inner()), parts.read_buf))
+    let (socket, ahead) = parts.io.into_inner().into_parts();
+    let early = match ahead.is_empty() {
+        true => parts.read_buf,
+        false => [parts.read_buf, ahead].concat().into(),
+    };
+    Some((socket, early))
 }

@@ -57,6 +57,7 @@ impl Drop for Busy {
 impl Session {
     /// Lets a GET or POST in, or says why not. An overlap ends the session.
     pub(in crate::polling) fn begin(self: &Arc<Self>, request: Request) -> Result<Busy, Fault> {
+        self.connection.heard();
         let begun = {
             let mut state = self.state.lock();
             match request {

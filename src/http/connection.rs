@@ -1,0 +1,283 @@
+//! One HTTP connection.
+//!
+//! hyper reads requests and writes answers. Its buffers and state are some 20 KB, so it has the socket only while it
+//! has something to do: before the first byte, and while a request waits long (a held poll), the socket is watched
+//! here, with nothing around it.
+//!
+//! ```text
+//!   watched ── first bytes ──► hyper ── request does not finish at once ──► held
+//!                                ▲                                            │
+//!                                └──── a fresh hyper, given the answer ───────┘
+//! ```
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Method, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use stellar_transports::{Body, Lease, Progress, Socket};
+use tokio::io::ReadBuf;
+use tokio_util::sync::CancellationToken;
+
+use super::address;
+use super::listener::{Security, Settings};
+use super::router::Router;
+
+/// Most header bytes that a request may have; hyper answers 431 above.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Most headers that a request may have; hyper answers 431 above.
+const MAX_HEADERS: usize = 100;
+/// Most bytes that are read from a client while its request is held.
+const MAX_AHEAD: usize = 16 * 1024;
+
+type Request = hyper::Request<Incoming>;
+type Response = hyper::Response<Body>;
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Serves one socket until it is closed or upgraded.
+pub(super) async fn serve(
+    socket: Socket,
+    remote: SocketAddr,
+    router: Arc<Router>,
+    settings: Settings,
+    stop: CancellationToken,
+) {
+    let socket = Arc::new(socket);
+    let mut ahead = BytesMut::new();
+    let first = poll_fn(|cx| poll_ahead(&socket, &mut ahead, cx));
+    let has_begun = tokio::select! {
+        has_begun = tokio::time::timeout(settings.header_timeout, first) => has_begun.is_ok_and(|read| read),
+        () = stop.cancelled() => false,
+    };
+    if !has_begun {
+        return;
+    }
+    let desk = Arc::new(Desk::default());
+    let mut ahead = ahead.freeze();
+    loop {
+        let service = Requests {
+            router: Arc::clone(&router),
+            remote,
+            is_secure: !matches!(settings.security, Security::Plain),
+            trusted: Arc::clone(&settings.trusted_proxies),
+            desk: Arc::clone(&desk),
+        };
+        let held = exchange(Arc::clone(&socket), ahead, service, &settings, &stop).await;
+        let Some(held) = held else {
+            return;
+        };
+        let Some((answer, read)) = hold(held.answering, &socket).await else {
+            return;
+        };
+        *desk.answer.lock() = Some(answer);
+        ahead = [held.head.replay(stop.is_cancelled()), &read]
+            .concat()
+            .into();
+    }
+}
+
+/// What is exchanged between the service inside of hyper and the loop around it.
+#[derive(Default)]
+struct Desk {
+    /// The request that is being answered. HTTP/1 has one at a time.
+    current: Mutex<Option<Current>>,
+    /// The answer to the request that is about to be read for the second time.
+    answer: Mutex<Option<Response>>,
+}
+
+struct Current {
+    answering: Answering,
+    head: Head,
+}
+
+/// As much of a request's head as decides how an answer is written.
+struct Head {
+    version: Version,
+    connection: Option<HeaderValue>,
+    /// Nothing more of it is to come, and nothing is going to take over the socket.
+    may_be_held: bool,
+}
+
+impl Head {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        Self {
+            version: request.version(),
+            connection: headers.get(CONNECTION).cloned(),
+            may_be_held: request.method() == Method::GET
+                && request.body().is_end_stream()
+                && !headers.contains_key(http::header::UPGRADE),
+        }
+    }
+
+    /// A request that is answered in the same way.
+    fn replay(&self, is_last: bool) -> &'static [u8] {
+        let connection = self
+            .connection
+            .as_ref()
+            .and_then(|value| value.to_str().ok());
+        let says = |token: &str| {
+            connection.is_some_and(|value| value.to_ascii_lowercase().contains(token))
+        };
+        let keeps = match self.version {
+            Version::HTTP_11 => !says("close"),
+            _ => says("keep-alive"),
+        };
+        match (self.version, keeps && !is_last) {
+            (Version::HTTP_11, true) => b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            (Version::HTTP_11, false) => b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            (_, true) => b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+            (_, false) => b"GET / HTTP/1.0\r\n\r\n",
+        }
+    }
+}
+
+/// Lets hyper have the socket until it is closed, or until a request waits; then that is returned.
+async fn exchange(
+    socket: Arc<Socket>,
+    ahead: Bytes,
+    service: Requests,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Option<Current> {
+    let remote = service.remote;
+    let desk = Arc::clone(&service.desk);
+    let progress = Arc::<Progress>::default();
+    let lease = Lease::new(socket, ahead, settings.write_timeout, Arc::clone(&progress));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(lease), service)
+        .with_upgrades();
+    // In a box, so that what holds a request later does not have its size.
+    let mut connection = Box::pin(connection);
+    let mut stopping = Box::pin(stop.cancelled());
+    let mut is_stopping = false;
+    poll_fn(|cx| {
+        // An answer that is ready goes out first: hyper would take its request for one that has not begun.
+        if !is_stopping && desk.answer.lock().is_none() && stopping.as_mut().poll(cx).is_ready() {
+            is_stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        match connection.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(None),
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%remote, %error, "HTTP connection ended");
+                Poll::Ready(None)
+            }
+            Poll::Pending if progress.has_one_request() => {
+                let mut current = desk.current.lock();
+                match &*current {
+                    Some(waiting) if waiting.head.may_be_held => Poll::Ready(current.take()),
+                    _ => Poll::Pending,
+                }
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Waits for the answer, and for the client to go. Returns the answer and what the client has sent meanwhile; dropping
+/// the request tells its owner that the client is gone.
+async fn hold(mut answering: Answering, socket: &Socket) -> Option<(Response, BytesMut)> {
+    let mut read = BytesMut::new();
+    let answer = poll_fn(|cx| {
+        if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+            return Poll::Ready(Some(answer));
+        }
+        while read.len() < MAX_AHEAD {
+            match poll_ahead(socket, &mut read, cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        Poll::Pending
+    })
+    .await?;
+    Some((answer, read))
+}
+
+/// Reads a little. Ready with false when the client is gone.
+fn poll_ahead(socket: &Socket, into: &mut BytesMut, cx: &mut Context<'_>) -> Poll<bool> {
+    let mut scratch = [0; 2048];
+    let mut buf = ReadBuf::new(&mut scratch);
+    socket.poll_read(cx, &mut buf).map(|outcome| {
+        into.extend_from_slice(buf.filled());
+        outcome.is_ok() && !buf.filled().is_empty()
+    })
+}
+
+/// The service of one connection.
+struct Requests {
+    router: Arc<Router>,
+    remote: SocketAddr,
+    is_secure: bool,
+    trusted: Arc<[ipnet::IpNet]>,
+    desk: Arc<Desk>,
+}
+
+impl Service<Request> for Requests {
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request) -> Answer {
+        let desk = Arc::clone(&self.desk);
+        if desk.answer.lock().is_none() {
+            let peer = address::of(
+                self.remote,
+                self.is_secure,
+                request.headers(),
+                &self.trusted,
+            );
+            let router = Arc::clone(&self.router);
+            let head = Head::of(&request);
+            let answering = Box::pin(async move { router.route(request, peer).await });
+            *desk.current.lock() = Some(Current { answering, head });
+        }
+        Answer(desk)
+    }
+}
+
+/// The answer to the request on the desk.
+struct Answer(Arc<Desk>);
+
+impl Future for Answer {
+    type Output = Result<Response, std::convert::Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(answer) = self.0.answer.lock().take() {
+            return Poll::Ready(Ok(answer));
+        }
+        let mut current = self.0.current.lock();
+        let Some(waiting) = &mut *current else {
+            return Poll::Pending;
+        };
+        let answer = waiting.answering.as_mut().poll(cx).map(Ok);
+        if answer.is_ready() {
+            *current = None;
+        }
+        answer
+    }
+}
+
+impl Drop for Answer {
+    /// hyper lets go of it when the client has gone. A request that is held was taken from the desk before.
+    fn drop(&mut self) {
+        let abandoned = self.0.current.lock().take();
+        drop(abandoned);
+    }
+}

@@ -1,0 +1,166 @@
+//! engine.io: requests that never finish, and answers that are never read.
+
+use std::time::{Duration, Instant};
+
+use crate::Arena;
+use crate::polling::neighbour;
+use crate::support::engineio::{Line, Session, Version};
+
+/// Short deadlines, each well below the patience of the tests.
+const DEADLINES: &str = "[limits]\nheader_timeout_ms = 500\nreceive_timeout_ms = 500\nbody_timeout_ms = 500\nclose_timeout_ms = 500\n";
+
+/// The configured deadline, and what a busy machine may add to it.
+const DEADLINE: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Many enough to be in the way, if they were.
+const ATTACKERS: usize = 100;
+
+/// How long a well-behaved client may take to open a session meanwhile.
+const OPENS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Writes one piece after the other until the server has answered or hung up. Returns the status, 0 for none.
+async fn dribble(mut line: Line, head: String, piece: &'static str) -> u16 {
+    line.write(head).await;
+    let began = Instant::now();
+    while line.is_quiet() && line.try_write(piece).await.is_ok() {
+        assert!(began.elapsed() < DEADLINE + SLACK, "still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = began.elapsed();
+    assert!(took >= DEADLINE / 2, "cut already after {took:?}");
+    line.reply_or_cut().await.map_or(0, |reply| reply.status)
+}
+
+async fn a_newcomer_is_served_soon(arena: &mut Arena) {
+    let began = Instant::now();
+    neighbour(arena).await.details().await;
+    let took = began.elapsed();
+    assert!(took < OPENS_WITHIN, "it took {took:?}");
+    arena.serves().await;
+}
+
+#[tokio::test]
+async fn posts_that_dribble_are_cut() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    for (coding, piece) in [
+        ("Content-Length: 100000", "4"),
+        ("Transfer-Encoding: chunked", "1\r\n4\r\n"),
+    ] {
+        let mut attackers = Vec::new();
+        for _ in 0..ATTACKERS {
+            let session = Session::open(arena.address(), Version::V4).await;
+            let head = format!(
+                "POST {} HTTP/1.1\r\nHost: x\r\n{coding}\r\n\r\n",
+                session.target("polling")
+            );
+            let line = Line::connect(arena.address()).await;
+            attackers.push(tokio::spawn(dribble(line, head, piece)));
+        }
+        a_newcomer_is_served_soon(&mut arena).await;
+        for attacker in attackers {
+            let status = attacker.await.unwrap();
+            assert!([0, 400, 408].contains(&status), "{status}");
+        }
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn headers_of_a_poll_that_dribble_are_cut() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    let mut sessions = Vec::new();
+    let mut attackers = Vec::new();
+    for _ in 0..ATTACKERS {
+        let session = Session::open(arena.address(), Version::V4).await;
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: x\r\nX-Endless: ",
+            session.target("polling")
+        );
+        sessions.push(session);
+        let line = Line::connect(arena.address()).await;
+        attackers.push(tokio::spawn(dribble(line, head, "x")));
+    }
+    a_newcomer_is_served_soon(&mut arena).await;
+    for attacker in attackers {
+        let status = attacker.await.unwrap();
+        assert!(status == 0 || (400..500).contains(&status), "{status}");
+    }
+    // A request that was none is nothing to the session; its idle connections were cut, too.
+    for session in &sessions {
+        let request = session.get_request();
+        let reply = crate::support::engineio::exchange(arena.address(), &request).await;
+        assert_eq!(reply.status, 200);
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_held_get_is_not_taken_for_an_idle_connection() {
+    let arena = Arena::configured(DEADLINES).await;
+    let mut session = neighbour(&arena).await;
+    session.start_poll().await;
+    tokio::time::sleep(3 * DEADLINE).await;
+    assert!(session.is_held());
+    let details = serde_json::json!({"event": "detailsView"});
+    let post = session.post_request(format!("4{details}"));
+    let reply = crate::support::engineio::exchange(arena.address(), &post).await;
+    assert_eq!(reply.text(), "ok");
+    assert_eq!(session.polled().await.status, 200);
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn half_handshakes_for_a_session_are_cut_and_harm_nobody() {
+    let mut arena = Arena::configured(DEADLINES).await;
+    let mut attackers = Vec::new();
+    let mut sessions = Vec::new();
+    for _ in 0..ATTACKERS {
+        let session = Session::open(arena.address(), Version::V4).await;
+        let handshake = crate::raw::handshake(&session.target("websocket"), "");
+        let half = handshake[..handshake.len() - 2].to_owned() + "X-Endless: ";
+        sessions.push(session);
+        let line = Line::connect(arena.address()).await;
+        attackers.push(tokio::spawn(dribble(line, half, "x")));
+    }
+    a_newcomer_is_served_soon(&mut arena).await;
+    for attacker in attackers {
+        assert_ne!(attacker.await.unwrap(), 101);
+    }
+    for session in &sessions {
+        // Nothing of an upgrade is left behind.
+        let mut socket = session.socket().await;
+        socket.send("2probe").await;
+        assert_eq!(socket.packet().await, "3probe");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_cut() {
+    const SAID: usize = 24_000_000;
+    const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
+    let mut arena = Arena::configured(
+        "[limits]\nwrite_timeout_ms = 500\nmax_outbox_bytes = 33554432\n[polling]\nmax_payload_bytes = 33554432\n",
+    )
+    .await;
+    let mut speaker = arena.server.plain().await;
+    speaker.join("defaultRoom").await;
+    let mut slow = neighbour(&arena).await;
+    slow.join("defaultRoom").await;
+    // More than the system buffers for both ends together.
+    let text = "x".repeat(1_000_000);
+    for _ in 0..SAID / text.len() {
+        speaker.say("defaultRoom", &*text).await;
+        speaker.hears().await;
+    }
+    let mut line = crate::raw::Raw::with_small_window(arena.address()).await;
+    line.write(slow.get_request().bytes()).await;
+    arena.serves().await;
+    // The deadline passes without a byte being read.
+    tokio::time::sleep(4 * WRITE_TIMEOUT).await;
+    let received = line.rest().await.len();
+    assert!(received < SAID / 2, "{received} bytes");
+    arena.serves().await;
+    arena.survives().await;
+}
