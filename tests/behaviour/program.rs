@@ -147,7 +147,13 @@ async fn the_client_is_written_to_standard_output() {
     assert_eq!((minified.code, &*minified.stderr), (Some(0), ""));
     assert!(minified.stdout.contains("\"StellarClient\""));
     assert!(minified.stdout.len() * 10 < readable.stdout.len() * 7);
-    let all = ["client", "--transport", "ws,polling", "--global", "Realtime"];
+    let all = [
+        "client",
+        "--transport",
+        "ws,polling",
+        "--global",
+        "Realtime",
+    ];
     let named = run(&all).await;
     let expected = readable.stdout.replace("\"StellarClient\"", "\"Realtime\"");
     assert_eq!(named.stdout, expected);

@@ -92,7 +92,7 @@ impl Lease {
         match self.socket.poll_read(cx, buf) {
             // There was something, which is all that was asked for.
             Poll::Pending => Poll::Ready(Ok(())),
-            outcome => outcome,
+            outcome @ Poll::Ready(_) => outcome,
         }
     }
 

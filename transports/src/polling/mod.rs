@@ -8,7 +8,7 @@
 //! WebSocket ─► take_over ─► 2probe, 3probe, 5 ─► the outbox moves to the socket
 //! ```
 //!
-//! The protocol itself is in [`engineio`]; here are its sockets, its clock and its table of sessions.
+//! The protocol itself is in `engineio`; here are its sockets, its clock and its table of sessions.
 
 mod clock;
 mod compression;

@@ -173,7 +173,7 @@ fn readers_are_linear() {
     ];
     for (index, input) in inputs.iter().enumerate() {
         let [short, long] = [1, 4].map(|factor| {
-            let text = input(50_000 * factor);
+            let text = input(10_000 * factor);
             let body = if index == 0 {
                 Body::V4(&text)
             } else {
