@@ -117,7 +117,7 @@ struct PollingPlug<const EIO: u8>(SocketAddr);
 /// Polls and posts in tasks of its own, as a browser does. A client that does not receive stops polling.
 struct PollingClient {
     received: mpsc::Receiver<Got>,
-    outgoing: mpsc::UnboundedSender<String>,
+    outgoing: mpsc::Sender<String>,
     tasks: JoinSet<()>,
     binary_prefix: &'static str,
 }
@@ -136,7 +136,7 @@ impl<const EIO: u8> Plug for PollingPlug<EIO> {
         let mut poller = http(self.0, &mut tasks).await;
         let poster = http(self.0, &mut tasks).await;
         let path = open(&mut poller, EIO, query).await?;
-        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (outgoing, queue) = mpsc::channel(1000);
         let (sender, received) = mpsc::channel(1);
         tasks.spawn(post(EIO, poster, path.clone(), queue));
         tasks.spawn(poll(EIO, poller, path, sender, outgoing.clone()));
@@ -150,12 +150,7 @@ impl<const EIO: u8> Plug for PollingPlug<EIO> {
 }
 
 /// Posts what there is, as few requests as possible, one at a time.
-async fn post(
-    version: u8,
-    mut http: Http,
-    path: String,
-    mut queue: mpsc::UnboundedReceiver<String>,
-) {
+async fn post(version: u8, mut http: Http, path: String, mut queue: mpsc::Receiver<String>) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, 100).await > 0 {
         let body = payload(version, &batch);
@@ -171,7 +166,7 @@ async fn poll(
     mut http: Http,
     path: String,
     received: mpsc::Sender<Got>,
-    outgoing: mpsc::UnboundedSender<String>,
+    outgoing: mpsc::Sender<String>,
 ) {
     while let Some((200, body)) = ask(&mut http, Method::GET, &path, String::new()).await {
         for packet in packets(version, &body) {
@@ -182,7 +177,7 @@ async fn poll(
                     Got::Binary(BASE64_STANDARD.decode(digits.unwrap()).unwrap())
                 }
                 ("2", _) => {
-                    outgoing.send("3".into()).unwrap();
+                    outgoing.send("3".into()).await.unwrap();
                     continue;
                 }
                 ("1", _) => return,
@@ -197,14 +192,13 @@ async fn poll(
 
 impl Client for PollingClient {
     async fn send_text(&mut self, text: &str) {
-        self.outgoing.send(format!("4{text}")).unwrap();
+        self.outgoing.send(format!("4{text}")).await.unwrap();
     }
 
     async fn send_binary(&mut self, bytes: &[u8]) {
         let digits = BASE64_STANDARD.encode(bytes);
-        self.outgoing
-            .send(format!("{}{digits}", self.binary_prefix))
-            .unwrap();
+        let packet = format!("{}{digits}", self.binary_prefix);
+        self.outgoing.send(packet).await.unwrap();
     }
 
     async fn receive(&mut self) -> Got {
@@ -212,7 +206,7 @@ impl Client for PollingClient {
     }
 
     async fn close(mut self) {
-        self.outgoing.send("1".into()).unwrap();
+        self.outgoing.send("1".into()).await.unwrap();
         while self.received.recv().await.is_some() {}
         self.tasks.shutdown().await;
     }
