@@ -9,6 +9,9 @@
 //!                                ▲                                            │
 //!                                └──── a fresh hyper, given the answer ───────┘
 //! ```
+//!
+//! hyper is asked nothing about what it has read and not used. Instead the socket is lent to it ([`Lease`]), and taken back
+//! only when what went through shows that it holds nothing: a client that pipelines keeps its hyper.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, UPGRADE};
 use http::{Method, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -70,6 +73,7 @@ pub(super) async fn serve(
             is_secure: !matches!(settings.security, Security::Plain),
             trusted: Arc::clone(&settings.trusted_proxies),
             desk: Arc::clone(&desk),
+            progress: Arc::default(),
         };
         let held = exchange(Arc::clone(&socket), ahead, service, &settings, &stop).await;
         let Some(held) = held else {
@@ -102,7 +106,7 @@ struct Current {
 /// As much of a request's head as decides how an answer is written.
 struct Head {
     version: Version,
-    connection: Option<HeaderValue>,
+    keeps_alive: bool,
     /// Nothing more of it is to come, and nothing is going to take over the socket.
     may_be_held: bool,
 }
@@ -110,29 +114,26 @@ struct Head {
 impl Head {
     fn of(request: &Request) -> Self {
         let headers = request.headers();
+        let says = |token: &str| {
+            let values = headers.get_all(CONNECTION).iter();
+            let mut tokens = values
+                .filter_map(|value| value.to_str().ok())
+                .flat_map(|value| value.split(','));
+            tokens.any(|candidate| candidate.trim().eq_ignore_ascii_case(token))
+        };
+        let version = request.version();
         Self {
-            version: request.version(),
-            connection: headers.get(CONNECTION).cloned(),
+            version,
+            keeps_alive: !says("close") && (version == Version::HTTP_11 || says("keep-alive")),
             may_be_held: request.method() == Method::GET
                 && request.body().is_end_stream()
-                && !headers.contains_key(http::header::UPGRADE),
+                && !headers.contains_key(UPGRADE),
         }
     }
 
     /// A request that is answered in the same way.
-    fn replay(&self, is_last: bool) -> &'static [u8] {
-        let connection = self
-            .connection
-            .as_ref()
-            .and_then(|value| value.to_str().ok());
-        let says = |token: &str| {
-            connection.is_some_and(|value| value.to_ascii_lowercase().contains(token))
-        };
-        let keeps = match self.version {
-            Version::HTTP_11 => !says("close"),
-            _ => says("keep-alive"),
-        };
-        match (self.version, keeps && !is_last) {
+    const fn replay(&self, is_last: bool) -> &'static [u8] {
+        match (self.version, self.keeps_alive && !is_last) {
             (Version::HTTP_11, true) => b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
             (Version::HTTP_11, false) => b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
             (_, true) => b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
@@ -151,7 +152,7 @@ async fn exchange(
 ) -> Option<Current> {
     let remote = service.remote;
     let desk = Arc::clone(&service.desk);
-    let progress = Arc::<Progress>::default();
+    let progress = Arc::clone(&service.progress);
     let lease = Lease::new(socket, ahead, settings.write_timeout, Arc::clone(&progress));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -176,7 +177,7 @@ async fn exchange(
                 tracing::debug!(%remote, %error, "HTTP connection ended");
                 Poll::Ready(None)
             }
-            Poll::Pending if progress.has_one_request() => {
+            Poll::Pending if progress.is_all_handed_on() => {
                 let mut current = desk.current.lock();
                 match &*current {
                     Some(waiting) if waiting.head.may_be_held => Poll::Ready(current.take()),
@@ -227,6 +228,7 @@ struct Requests {
     is_secure: bool,
     trusted: Arc<[ipnet::IpNet]>,
     desk: Arc<Desk>,
+    progress: Arc<Progress>,
 }
 
 impl Service<Request> for Requests {
@@ -236,6 +238,7 @@ impl Service<Request> for Requests {
 
     fn call(&self, request: Request) -> Answer {
         let desk = Arc::clone(&self.desk);
+        self.progress.count_request();
         if desk.answer.lock().is_none() {
             let peer = address::of(
                 self.remote,

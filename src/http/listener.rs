@@ -199,6 +199,10 @@ impl Bound {
         realtime.close();
         sockets.close();
         let all_closed = async {
+            // Not every connection has a task or a socket at this moment.
+            while !self.hub.is_empty() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
             realtime.wait().await;
             sockets.wait().await;
         };

@@ -12,6 +12,15 @@ use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, accept, body,
 use super::api::Api;
 use crate::client_script::{Script, Scripts};
 
+/// Paths that no transport can have, although some are below a door.
+const FIXED: [&str; 5] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/primus/spec",
+    "/primus/primus.js",
+];
+
 /// All routes of one server.
 #[derive(Debug)]
 pub(crate) struct Router {
@@ -26,6 +35,10 @@ pub(crate) struct Router {
 impl Router {
     /// Answers one request.
     pub(crate) async fn route(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        if let Some(transport) = self.transport_for(&request) {
+            // Also while draining: what is connected has answers to wait for, and nothing new is admitted.
+            return transport.serve(request, peer, &self.context).await;
+        }
         let mut response = match self.operations(&request) {
             Some(response) => response,
             None => self.dispatch(request, peer).await,
@@ -37,6 +50,15 @@ impl Router {
                 .insert(http::header::CONNECTION, close);
         }
         response
+    }
+
+    /// The transport at whose door the request is.
+    fn transport_for(&self, request: &Request<Incoming>) -> Option<&Arc<dyn Transport>> {
+        if FIXED.contains(&request.uri().path()) {
+            return None;
+        }
+        let mut transports = self.transports.iter();
+        transports.find(|transport| transport.claims(request))
     }
 
     /// What operators ask.
@@ -79,13 +101,6 @@ impl Router {
                 StatusCode::NOT_FOUND,
                 "this server has no Primus client library: load /stellar-client\n",
             );
-        }
-        if let Some(transport) = self
-            .transports
-            .iter()
-            .find(|transport| transport.claims(&request))
-        {
-            return transport.serve(request, peer, &self.context).await;
         }
         if let Some(response) = self.closed_door(&request) {
             return response;

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -20,6 +20,12 @@ use crate::{CloseReason, Context, Dialect, Event, Handshake, Incoming, Message, 
 /// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
 /// does not make a healthy peer look slow.
 const FLUSH_EARLY: usize = 64 * 1024;
+
+/// In place of a time: not read now.
+const PAUSED: u64 = u64::MAX;
+
+/// Room for what is said at the end, in bytes over the limit of the outbox.
+const FAREWELL: usize = 4096;
 
 /// The public name of a connection: a random UUID v4. It authorizes nothing, so others may see it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,7 +109,8 @@ pub struct Connection {
     /// When the message that is coming in began, in ms of the sweep's clock plus one; 0 between messages.
     partial_since: AtomicU64,
     watched: AtomicBool,
-    paused: AtomicBool,
+    /// [`PAUSED`], or when it was resumed last, in ms of the sweep's clock plus one; 0 if it never was.
+    paused: AtomicU64,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
     context: Arc<Context>,
 }
@@ -145,7 +152,7 @@ impl Connection {
             heartbeat: Heartbeat::default(),
             partial_since: AtomicU64::new(0),
             watched: AtomicBool::new(false),
-            paused: AtomicBool::new(false),
+            paused: AtomicU64::new(0),
             attachment: OnceLock::new(),
             context: Arc::clone(context),
         });
@@ -284,9 +291,13 @@ impl Connection {
     pub fn send_control_with(self: &Arc<Self>, encode: impl FnOnce(bool) -> Bytes) {
         let mut outbox = self.outbox.lock();
         let frame = encode(self.is_linked());
-        // After the end only the farewell comes this way: a few frames.
-        let is_farewell = matches!(outbox.life, Life::Closed);
-        if is_farewell || outbox.has_room(frame.len(), self.context.limits.max_outbox) {
+        let limit = self.context.limits.max_outbox;
+        // After the end only the farewell comes this way: a few frames, for which there is always room.
+        let limit = match outbox.life {
+            Life::Closed => limit.saturating_add(FAREWELL),
+            Life::Open | Life::Closing(_) => limit,
+        };
+        if outbox.has_room(frame.len(), limit) {
             outbox.push(frame);
             self.schedule(outbox);
         } else if matches!(outbox.life, Life::Open) {
@@ -309,6 +320,11 @@ impl Connection {
         matches!(self.outbox.lock().life, Life::Open)
     }
 
+    /// Whether the end has been acted on: the engine has been told, or is about to be.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.outbox.lock().life, Life::Closed)
+    }
+
     /// Bytes that wait for the peer.
     pub fn outbox_bytes(&self) -> usize {
         self.outbox.lock().bytes()
@@ -316,14 +332,19 @@ impl Connection {
 
     /// Asks the transport to stop reading from this peer, so that the peer feels the back-pressure.
     pub fn pause(&self) {
-        self.paused.store(true, Ordering::Release);
+        self.paused.store(PAUSED, Ordering::Release);
     }
 
     /// Lets the transport read again.
     pub fn resume(&self) {
-        if self.paused.swap(false, Ordering::AcqRel) {
+        let restarted = self.context.sweep.clock() + 1;
+        let resumed = self
+            .paused
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |paused| {
+                (paused == PAUSED).then_some(restarted)
+            });
+        if resumed.is_ok() {
             // The time that we did not read does not count against a message that is half received.
-            let restarted = self.context.sweep.clock() + 1;
             let _none =
                 self.partial_since
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| {
@@ -336,7 +357,19 @@ impl Connection {
 
     /// Whether the transport should leave incoming data where it is.
     pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
+        self.paused.load(Ordering::Acquire) == PAUSED
+    }
+
+    /// Whether this side has not read, at any time in the last `duration`. A silence of that length says nothing then.
+    pub fn was_paused_within(&self, duration: Duration) -> bool {
+        match self.paused.load(Ordering::Acquire) {
+            0 => false,
+            PAUSED => true,
+            resumed => {
+                let since = self.context.sweep.clock().saturating_sub(resumed - 1);
+                u128::from(since) <= duration.as_millis()
+            }
+        }
     }
 
     /// Notes a sign of life. The transport calls it for whatever comes from the peer.

@@ -45,6 +45,23 @@ pub struct Handshake {
 }
 
 impl Handshake {
+    /// The handshake that a request is.
+    pub fn new(
+        transport: &'static str,
+        dialect: &'static str,
+        peer: Peer,
+        parts: http::request::Parts,
+    ) -> Self {
+        Self {
+            transport,
+            dialect,
+            peer,
+            uri: parts.uri,
+            headers: parts.headers,
+            extensions: parts.extensions,
+        }
+    }
+
     /// The text after `?`, undecoded; empty if there is none.
     pub fn query(&self) -> &str {
         self.uri.query().unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const LITTLE: usize = 2048;
 /// A [`Socket`] lent to an HTTP decoder.
 ///
 /// It follows what goes through it, so that whoever lent it knows when it can be taken back without losing anything that
-/// the decoder holds: see [`Progress::has_one_request`].
+/// the decoder holds: see [`Progress::is_all_handed_on`].
 #[derive(Debug)]
 pub struct Lease {
     socket: Arc<Socket>,
@@ -35,19 +35,30 @@ pub struct Lease {
 /// What has gone through a [`Lease`].
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Heads of requests that were read since the last write.
-    heads: AtomicU8,
-    /// Something was read behind the last of them.
+    /// Empty lines that were read: at least one for each request.
+    heads: AtomicU64,
+    /// Requests that the decoder has handed on.
+    requests: AtomicU64,
+    /// Something was read behind the last empty line.
     has_more: AtomicBool,
     /// Something was written and not flushed.
     is_unflushed: AtomicBool,
 }
 
 impl Progress {
-    /// Whether exactly one request has been read since the last answer, without a body and with nothing behind it, and
-    /// all answers are out: then the decoder holds nothing but that request.
-    pub fn has_one_request(&self) -> bool {
-        self.heads.load(Ordering::Relaxed) == 1
+    /// Notes that the decoder has handed on a request. Called before it is answered.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the decoder holds nothing: what was read is the heads of requests that it has handed on, and all answers
+    /// are out. Only to be asked while the last request, which must have no body, is being answered.
+    ///
+    /// Every head ends with an empty line, so a request or a part of one that is still in the decoder either makes them
+    /// more than the requests, or is behind the last of them. Empty lines elsewhere make this false for good, which
+    /// costs memory and nothing else.
+    pub fn is_all_handed_on(&self) -> bool {
+        self.heads.load(Ordering::Relaxed) == self.requests.load(Ordering::Relaxed)
             && !self.has_more.load(Ordering::Relaxed)
             && !self.is_unflushed.load(Ordering::Relaxed)
     }
@@ -110,9 +121,7 @@ impl Lease {
                 _ => false,
             };
             if is_empty_line {
-                let heads = self.progress.heads.load(Ordering::Relaxed);
-                let heads = heads.saturating_add(1);
-                self.progress.heads.store(heads, Ordering::Relaxed);
+                self.progress.heads.fetch_add(1, Ordering::Relaxed);
                 end = at + 1;
             }
         }
@@ -131,7 +140,6 @@ impl Lease {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        self.progress.heads.store(0, Ordering::Relaxed);
         self.progress.is_unflushed.store(true, Ordering::Relaxed);
         if written.is_ready() {
             self.stalled = None;
@@ -235,25 +243,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_request_is_told_from_all_else_however_it_is_cut() {
+    async fn a_request_is_told_from_all_else_however_it_is_cut() {
         for (bytes, has_one) in [
             (&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], true),
             (b"GET / HTTP/1.1\nhost: x\n\n", true),
             (b"GET / HTTP/1.1\nhost: x\n\r\n", true),
             (b"GET / HTTP/1.1\r\nhost: x\r\n", false),
             (b"GET / HTTP/1.1\r\n\r\nG", false),
+            (b"\r\nGET / HTTP/1.1\r\n\r\n", true),
             (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
             (b"GET / HTTP/1.1\n\nGET / HTTP/1.1\r\n\r\n", false),
         ] {
             for size in [1, 2, 3, 1000] {
                 let (mut lease, progress, _peer) = lend(bytes).await;
+                progress.count_request();
                 while !lease.ahead.is_empty() {
                     read(&mut lease, size);
                 }
                 let text = String::from_utf8_lossy(bytes);
-                assert_eq!(progress.has_one_request(), has_one, "{text:?} by {size}");
+                assert_eq!(progress.is_all_handed_on(), has_one, "{text:?} by {size}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_read_early_is_not_forgotten_when_the_one_before_is_answered() {
+        let head = b"GET / HTTP/1.1\r\n\r\n";
+        let (mut lease, progress, _peer) = lend(&head.repeat(2)).await;
+        read(&mut lease, 100);
+        progress.count_request();
+        lease.write_all(b"answer").await.unwrap();
+        lease.flush().await.unwrap();
+        assert!(!progress.is_all_handed_on());
+        // Another comes, while the decoder holds the second.
+        lease.ahead = Bytes::from_static(head);
+        read(&mut lease, 100);
+        progress.count_request();
+        assert!(!progress.is_all_handed_on());
+        progress.count_request();
+        assert!(progress.is_all_handed_on());
     }
 
     #[tokio::test]
@@ -261,13 +289,14 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\n\r\n";
         let (mut lease, progress, _peer) = lend(head).await;
         read(&mut lease, 100);
-        assert!(progress.has_one_request());
+        progress.count_request();
+        assert!(progress.is_all_handed_on());
         lease.write_all(b"answer").await.unwrap();
-        assert!(!progress.has_one_request(), "it has been answered");
         lease.ahead = Bytes::from_static(head);
         read(&mut lease, 100);
-        assert!(!progress.has_one_request(), "the answer is not flushed");
+        progress.count_request();
+        assert!(!progress.is_all_handed_on(), "the answer is not flushed");
         lease.flush().await.unwrap();
-        assert!(progress.has_one_request());
+        assert!(progress.is_all_handed_on());
     }
 }

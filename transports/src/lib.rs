@@ -166,6 +166,17 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
     REGISTRY.iter().find(|entry| entry.name == name)
 }
 
+/// Whether a request for `uri` is at a door of the built-in transport `name`.
+pub fn is_at_door(name: &str, uri: &http::Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    entry(name).is_some_and(|entry| {
+        entry
+            .doors
+            .iter()
+            .any(|door| door.is_for(uri.path(), query))
+    })
+}
+
 /// Whether `path` is `prefix` or below it, by whole segments: `/primusfoo` is not under `/primus`.
 pub fn is_under(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix)

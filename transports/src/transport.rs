@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::ORIGIN;
+use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming as IncomingBody;
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep};
@@ -123,6 +125,7 @@ pub struct Context {
     /// The tasks of open connections, for a drain to wait for.
     pub tasks: TaskTracker,
     is_draining: AtomicBool,
+    last_origin_warning: Mutex<Option<Instant>>,
 }
 
 impl Context {
@@ -157,6 +160,30 @@ impl Context {
         self.is_draining.load(Ordering::Relaxed)
     }
 
+    /// Whether the page that asks may connect. If not, the operator is told, who alone can mend it: browsers hide the
+    /// answer from the page. Once a minute at the most.
+    pub fn permits_origin(&self, headers: &HeaderMap) -> bool {
+        let is_permitted = self.origins.permits(headers);
+        if !is_permitted {
+            self.warn_of_origin(headers);
+        }
+        is_permitted
+    }
+
+    fn warn_of_origin(&self, headers: &HeaderMap) {
+        let mut last = self.last_origin_warning.lock();
+        if last.is_some_and(|last| last.elapsed() < Duration::from_secs(60)) {
+            return;
+        }
+        *last = Some(Instant::now());
+        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        let origin = origin.unwrap_or_default();
+        tracing::warn!(
+            origin,
+            "refused a page of another origin; to allow it: --origin {origin}"
+        );
+    }
+
     /// Builds the shared part and starts its sweep.
     ///
     /// # Panics
@@ -176,6 +203,7 @@ impl Context {
             metrics,
             tasks: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
+            last_origin_warning: Mutex::default(),
         });
         Sweep::spawn(&context);
         context

@@ -34,6 +34,11 @@ impl Fault {
         status: StatusCode::REQUEST_TIMEOUT,
         ..Self::bad(3, "Request timeout")
     };
+    /// The server cannot do what it should.
+    pub(crate) const INTERNAL: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        ..Self::bad(3, "Internal error")
+    };
     /// No more sessions in all.
     pub(crate) const FULL: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
@@ -47,10 +52,7 @@ impl Fault {
     /// A web page of another origin.
     pub(crate) const ORIGIN: Self = Self {
         status: StatusCode::FORBIDDEN,
-        ..Self::bad(
-            4,
-            "this web origin may not connect: the server's `origins` option does not list it",
-        )
+        ..Self::bad(4, crate::origin::REFUSED)
     };
 
     const fn bad(code: u8, message: &'static str) -> Self {

@@ -154,6 +154,11 @@ impl Session {
         }
     }
 
+    /// Whether a POST is being received.
+    pub(crate) const fn is_posted(&self) -> bool {
+        self.is_posted
+    }
+
     /// The POST is answered, or gone.
     pub(crate) const fn end_post(&mut self) {
         self.is_posted = false;

@@ -102,7 +102,9 @@ async fn run(clock: Weak<Clock>, bell: Arc<Notify>, tick: u64) {
         }
         let rung = std::mem::take(&mut *clock.rung.lock());
         for session in rung {
-            session.look();
+            // Each in a task of its own: the application hears of the end there, and may take its time.
+            let tasks = session.connection().context().tasks.clone();
+            tasks.spawn(async move { session.look() });
         }
     }
 }

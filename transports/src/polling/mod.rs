@@ -13,6 +13,7 @@
 mod clock;
 mod compression;
 mod cors;
+mod delivery;
 mod dialect;
 mod plan;
 mod poll;
@@ -25,15 +26,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use self::clock::Clock;
 use self::compression::Coding;
 use self::cors::Cors;
+use self::delivery::Delivery;
 use self::plan::{Plan, Refused};
 use self::session::{Opening, Session};
 use self::table::Table;
@@ -129,14 +132,8 @@ impl Polling {
     ) -> Result<(Opening, Handshake), Refused> {
         let place = self.table.reserve(peer.ip)?;
         let speaks_primus = crate::is_under(parts.uri.path(), "/primus");
-        let mut handshake = Handshake {
-            transport: "polling",
-            dialect: if speaks_primus { "primus" } else { "engine.io" },
-            peer,
-            uri: parts.uri,
-            headers: parts.headers,
-            extensions: parts.extensions,
-        };
+        let dialect = if speaks_primus { "primus" } else { "engine.io" };
+        let mut handshake = Handshake::new("polling", dialect, peer, parts);
         context.admit(&mut handshake).await?;
         let opening = Opening {
             protocol,
@@ -160,12 +157,13 @@ impl Polling {
         (protocol, base64): (Protocol, bool),
         jsonp: Option<Jsonp>,
         context: &Arc<Context>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<(Answer, Arc<Session>), Refused> {
         let (opening, handshake) = self.admit(parts, peer, (protocol, base64), context).await?;
-        let (session, opened) =
-            Session::open(opening, handshake, None, context).ok_or(Fault::FULL)?;
+        let (session, opened) = Session::open(opening, None, context).ok_or(Fault::INTERNAL)?;
+        session.report_opened(handshake);
         let packet = session.form(false).text('0', &opened);
-        Ok(Answer::join(protocol, vec![packet], base64, jsonp))
+        let answer = Answer::join(protocol, vec![packet], base64, jsonp);
+        Ok((answer, session))
     }
 
     async fn open_websocket(
@@ -205,19 +203,28 @@ impl Polling {
     }
 
     /// Turns packets into an answer, compressed if that is worth it.
-    async fn respond(&self, answer: Answer, coding: Option<Coding>) -> Response<Body> {
+    async fn respond(
+        &self,
+        answer: Answer,
+        session: Arc<Session>,
+        coding: Option<Coding>,
+    ) -> Response<Body> {
         let Answer { content_type, body } = answer;
         let is_large = self
             .options
             .compression
             .is_some_and(|from| body.len() >= from);
         let coding = coding.filter(|_| is_large);
-        let compressed = match coding {
-            Some(coding) => coding.compress(body.clone()).await,
-            None => None,
+        // From here on, whatever becomes of the answer, the session learns of it.
+        let mut delivery = Delivery::new(body, session);
+        let is_compressed = match coding {
+            Some(coding) => delivery.compress(coding).await,
+            None => false,
         };
-        let is_compressed = compressed.is_some();
-        let mut response = body::answer(StatusCode::OK, content_type, compressed.unwrap_or(body));
+        let mut response = Response::new(delivery.boxed_unsync());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let (true, Some(coding)) = (is_compressed, coding) {
@@ -239,10 +246,11 @@ impl Polling {
         context: &Arc<Context>,
     ) -> Result<Response<Body>, Refused> {
         let coding = Coding::accepted(request.headers());
-        let answer = match plan {
+        let (answer, session) = match plan {
             Plan::Poll(session, jsonp) => {
                 drop(request);
-                poll::poll(session, self.options.max_payload, jsonp).await?
+                let answer = poll::poll(&session, self.options.max_payload, jsonp).await?;
+                (answer, session)
             }
             Plan::Post(session, is_jsonp) => {
                 let (parts, body) = request.into_parts();
@@ -278,7 +286,7 @@ impl Polling {
             }
             Plan::Invalid(invalid) => return Ok(invalid.response()),
         };
-        Ok(self.respond(answer, coding).await)
+        Ok(self.respond(answer, session, coding).await)
     }
 }
 
@@ -289,13 +297,7 @@ impl Transport for Polling {
     }
 
     fn claims(&self, request: &Request<Incoming>) -> bool {
-        let uri = request.uri();
-        crate::entry("polling").is_some_and(|entry| {
-            entry
-                .doors
-                .iter()
-                .any(|door| door.is_for(uri.path(), uri.query().unwrap_or_default()))
-        })
+        crate::is_at_door("polling", request.uri())
     }
 
     async fn serve(

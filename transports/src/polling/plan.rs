@@ -119,7 +119,7 @@ impl Polling {
         }
         let provenance = match query.jsonp {
             Some(_) => Provenance::of(&context.origins, headers),
-            None if context.origins.permits(headers) => Provenance::Allowed,
+            None if context.permits_origin(headers) => Provenance::Allowed,
             None => Provenance::Foreign,
         };
         if provenance == Provenance::Foreign {
@@ -153,8 +153,14 @@ impl Polling {
         query: &Query,
         transport: TransportName,
     ) -> Result<Plan, Fault> {
-        if let Some(sid) = &query.sid {
-            self.session(sid)?;
+        let session = match &query.sid {
+            Some(sid) => Some(self.session(sid)?),
+            None if request.method() != Method::GET => return Err(Fault::METHOD),
+            None => None,
+        };
+        let protocol = query.protocol.ok_or(Fault::PROTOCOL);
+        if session.is_none() {
+            protocol?;
         }
         let accept = match handshake::check(request.method(), request.version(), request.headers())
         {
@@ -163,10 +169,10 @@ impl Polling {
             Err(Invalid::NotAnUpgrade) => return Err(Fault::REQUEST),
             Err(invalid) => return Ok(Plan::Invalid(invalid)),
         };
-        match &query.sid {
-            Some(sid) => Ok(Plan::TakeOver(self.session(sid)?, accept)),
+        match session {
+            Some(session) => Ok(Plan::TakeOver(session, accept)),
             None => Ok(Plan::OpenWebsocket {
-                protocol: query.protocol.ok_or(Fault::PROTOCOL)?,
+                protocol: protocol?,
                 base64: query.base64,
                 accept,
             }),

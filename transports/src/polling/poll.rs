@@ -13,7 +13,7 @@ const HOLD_WHILE_MOVING: Duration = Duration::from_millis(100);
 
 /// Waits for packets. When the client goes away, this future is dropped, and the session ends.
 pub(super) async fn poll(
-    session: Arc<Session>,
+    session: &Arc<Session>,
     max_payload: usize,
     jsonp: Option<Jsonp>,
 ) -> Result<Answer, Fault> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -36,6 +37,8 @@ pub(super) struct Session {
     /// The clock has been asked to look at this session.
     is_rung: AtomicBool,
     close_grace: u64,
+    /// How long a living client is silent at the most.
+    patience: Duration,
     table: Arc<Table>,
     clock: Arc<Clock>,
     _place: Place,
@@ -71,12 +74,11 @@ pub(super) struct Opening {
 }
 
 impl Session {
-    /// Opens a session that polls, or one that has a WebSocket from the start, and tells the bus. Returns it with the
-    /// data of its open packet, which a WebSocket has been sent already.
+    /// Opens a session that polls, or one that has a WebSocket from the start. Returns it with the data of its open
+    /// packet, which a WebSocket has been sent already.
     /// `None` if the system has no randomness to give for an id.
     pub(super) fn open(
         opening: Opening,
-        handshake: Handshake,
         socket: Option<Arc<Socket>>,
         context: &Arc<Context>,
     ) -> Option<(Arc<Self>, String)> {
@@ -125,6 +127,7 @@ impl Session {
             reporting: Mutex::default(),
             is_rung: AtomicBool::new(false),
             close_grace,
+            patience: Duration::from_millis(timing.interval + timing.timeout),
             table,
             clock,
             _place: place,
@@ -137,17 +140,25 @@ impl Session {
             Carrier::Socket => session.send(OPEN, &opened),
         }
         session.table.insert(&session);
-        let first = session.state.lock().engine.beat(now);
-        if let Beat::Rest(due) = first {
-            session.clock.schedule(&session, due);
-        }
+        Some((session, opened))
+    }
+
+    /// Tells the bus of the session, and begins to watch the time.
+    pub(super) fn report_opened(self: &Arc<Self>, handshake: Handshake) {
+        let guard = EndOnPanic(self);
         {
-            let _alone = session.reporting.lock();
-            session.connection.report_opened(handshake);
+            let _alone = self.reporting.lock();
+            self.connection.report_opened(handshake);
+        }
+        std::mem::forget(guard);
+        // Only now, so that nothing can be reported before.
+        let now = self.clock.now();
+        let first = self.state.lock().engine.beat(now);
+        if let Beat::Rest(due) | Beat::Ping(due) = first {
+            self.clock.schedule(self, due);
         }
         // It may have been ended before the bell could ring.
-        session.look();
-        Some((session, opened))
+        self.look();
     }
 
     pub(super) const fn sid(&self) -> Sid {
@@ -185,6 +196,9 @@ impl Session {
 
     /// Takes one packet from the client. Returns whether more may follow.
     pub(super) fn receive(self: &Arc<Self>, packet: &Packet<'_>) -> bool {
+        if !self.is_open() {
+            return false;
+        }
         let message = match packet {
             Packet::Control(kind, data) => return self.control(*kind, data),
             Packet::Text(text) => {
@@ -203,11 +217,15 @@ impl Session {
             return false;
         }
         let _alone = self.reporting.lock();
-        let is_open = self.state.lock().engine.phase() == Phase::Open && self.connection.is_open();
+        let is_open = self.is_open();
         if is_open {
             self.connection.report_received(message);
         }
         is_open
+    }
+
+    fn is_open(&self) -> bool {
+        self.state.lock().engine.phase() == Phase::Open && self.connection.is_open()
     }
 
     fn control(self: &Arc<Self>, kind: engineio::Kind, data: &str) -> bool {
@@ -308,8 +326,7 @@ impl Session {
                     return None;
                 }
                 Phase::Open => {
-                    if self.connection.is_paused() {
-                        // We are the ones who do not read.
+                    if state.engine.is_dead(now) && self.is_excused(&state) {
                         state.engine.excuse(now);
                     }
                     state.engine.beat(now)
@@ -323,10 +340,16 @@ impl Session {
             }
             Beat::Rest(due) => Some(due),
             Beat::Dead => {
-                self.end(CloseReason::HeartbeatMissed);
+                // The bell rings for it: applications may take their time to hear of an end.
+                self.connection.close(CloseReason::HeartbeatMissed);
                 None
             }
         }
+    }
+
+    /// Whether the client could not give its sign: nobody read it, or it came behind a POST that is still arriving.
+    fn is_excused(&self, state: &State) -> bool {
+        state.engine.is_posted() || self.connection.was_paused_within(self.patience)
     }
 
     /// Whether the client may still use this session. One whose time is up ends here, however late the clock is.
@@ -335,8 +358,8 @@ impl Session {
         let is_dead = {
             let state = self.state.lock();
             state.engine.phase() == Phase::Open
-                && !self.connection.is_paused()
                 && state.engine.is_dead(now)
+                && !self.is_excused(&state)
         };
         if is_dead {
             self.end(CloseReason::HeartbeatMissed);
@@ -363,6 +386,9 @@ impl Session {
     pub(super) fn finish_upgrade(&self, socket: Arc<Socket>) -> Result<(), Misfit> {
         {
             let mut state = self.state.lock();
+            if self.connection.has_ended() {
+                return Err(Misfit::Over);
+            }
             state.engine.finish_upgrade()?;
             state.upgrade = None;
             let form = framed(self.protocol, self.base64);
@@ -392,6 +418,15 @@ const PING: char = '2';
 const PONG: char = '3';
 pub(super) const MESSAGE: char = '4';
 const NOOP: char = '6';
+
+/// Ends a session whose opening the application did not survive.
+struct EndOnPanic<'a>(&'a Session);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.connection.close(CloseReason::Internal);
+    }
+}
 
 /// Whether a client can fetch what is left after an end for `reason`. One that broke the rules or is gone cannot.
 fn lingers(reason: &CloseReason) -> bool {

@@ -34,18 +34,24 @@ pub(super) async fn open(
     let Some((socket, early)) = ws::take_socket(upgrade).await else {
         return;
     };
-    let opened = Session::open(opening, handshake, Some(Arc::clone(&socket)), &context);
-    if let Some((session, _)) = opened {
-        run(session, socket, &early, read_buffer).await;
-    }
+    let Some((session, _)) = Session::open(opening, Some(Arc::clone(&socket)), &context) else {
+        return;
+    };
+    // First, so that the end is reported even if the application does not survive the opening.
+    let pump = pump(Arc::clone(&session), socket, &early, read_buffer).await;
+    session.report_opened(handshake);
+    context.tasks.spawn(pump);
 }
 
-/// Gives a session's socket its task.
-async fn run(session: Arc<Session>, socket: Arc<Socket>, early: &[u8], read_buffer: usize) {
+/// The task of a session's socket.
+async fn pump(
+    session: Arc<Session>,
+    socket: Arc<Socket>,
+    early: &[u8],
+    read_buffer: usize,
+) -> Pump<Packets> {
     let connection = Arc::clone(session.connection());
-    let tasks = connection.context().tasks.clone();
-    let pump = Pump::new(connection, socket, Packets(session), early, read_buffer).await;
-    tasks.spawn(pump);
+    Pump::new(connection, socket, Packets(session), early, read_buffer).await
 }
 
 /// Lets a WebSocket prove itself, and then take over. Until then the session polls on, whatever happens here.
@@ -73,7 +79,9 @@ pub(super) async fn take_over(
     };
     upgrades.get_or_create(&[("result", "upgraded")]).inc();
     session.connection().heard();
-    run(session, sip.socket, &sip.ahead, options.read_buffer).await;
+    let tasks = session.connection().context().tasks.clone();
+    let pump = pump(session, sip.socket, &sip.ahead, options.read_buffer).await;
+    tasks.spawn(pump);
 }
 
 /// Answers the probe and waits for the `5`.

@@ -7,14 +7,13 @@ pub(crate) mod handshake;
 mod language;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 
 use crate::{Body, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport, body};
 
@@ -42,33 +41,12 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Ws {
     options: Options,
-    last_warning: Mutex<Option<Instant>>,
 }
 
 impl Ws {
     /// Builds it.
     pub const fn new(options: Options) -> Self {
-        Self {
-            options,
-            last_warning: Mutex::new(None),
-        }
-    }
-
-    /// Tells the operator, who alone can mend it: browsers hide the answer from the page. Once a minute at the most.
-    fn warn_of_origin(&self, headers: &http::HeaderMap) {
-        let mut last = self.last_warning.lock();
-        if last.is_some_and(|last| last.elapsed() < Duration::from_secs(60)) {
-            return;
-        }
-        *last = Some(Instant::now());
-        let origin = headers
-            .get(http::header::ORIGIN)
-            .and_then(|origin| origin.to_str().ok());
-        let origin = origin.unwrap_or_default();
-        tracing::warn!(
-            origin,
-            "refused a page of another origin; to allow it: --origin {origin}"
-        );
+        Self { options }
     }
 }
 
@@ -87,13 +65,7 @@ impl Transport for Ws {
     }
 
     fn claims(&self, request: &Request<IncomingBody>) -> bool {
-        let uri = request.uri();
-        crate::entry("ws").is_some_and(|entry| {
-            entry
-                .doors
-                .iter()
-                .any(|door| door.is_for(uri.path(), uri.query().unwrap_or_default()))
-        })
+        crate::is_at_door("ws", request.uri())
     }
 
     async fn serve(
@@ -110,26 +82,15 @@ impl Transport for Ws {
                 return invalid.response();
             }
         };
-        if !context.origins.permits(request.headers()) {
+        if !context.permits_origin(request.headers()) {
             context.metrics.count_refusal("origin");
-            self.warn_of_origin(request.headers());
-            return body::text(
-                StatusCode::FORBIDDEN,
-                "this web origin may not connect: the server's `origins` option does not list it",
-            );
+            return body::text(StatusCode::FORBIDDEN, crate::origin::REFUSED);
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
         let dialect = dialect_of(parts.uri.path());
-        let mut handshake = Handshake {
-            transport: "ws",
-            dialect: dialect.name(),
-            peer,
-            uri: parts.uri,
-            headers: parts.headers,
-            extensions: parts.extensions,
-        };
+        let mut handshake = Handshake::new("ws", dialect.name(), peer, parts);
         if let Err(refusal) = context.admit(&mut handshake).await {
             context.metrics.count_refusal("authorization");
             let mut response = body::refusal(&refusal);

@@ -33,7 +33,7 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let is_moving = {
+        {
             let mut state = self.session.state.lock();
             match self.request {
                 Request::Poll => {
@@ -45,16 +45,26 @@ impl Drop for Busy {
                     state.post = None;
                 }
             }
-            state.engine.carrier() == Carrier::Socket || state.engine.upgrade() == Upgrade::Probed
-        };
-        // A client that has a WebSocket may let go of its last request as it likes.
-        if !self.is_done && !is_moving {
-            self.session.connection.close(CloseReason::PeerGone);
+        }
+        if !self.is_done {
+            self.session.lose_client();
         }
     }
 }
 
 impl Session {
+    /// The client has let go of a request or an answer.
+    pub(in crate::polling) fn lose_client(&self) {
+        let is_moving = {
+            let state = self.state.lock();
+            state.engine.carrier() == Carrier::Socket || state.engine.upgrade() == Upgrade::Probed
+        };
+        // One that has a WebSocket may let go of its last requests as it likes.
+        if !is_moving {
+            self.connection.close(CloseReason::PeerGone);
+        }
+    }
+
     /// Lets a GET or POST in, or says why not. An overlap ends the session.
     pub(in crate::polling) fn begin(self: &Arc<Self>, request: Request) -> Result<Busy, Fault> {
         self.connection.heard();
