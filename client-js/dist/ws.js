@@ -454,6 +454,12 @@ function fail(calls, error) {
 // The link broke or an attempt failed. `info` is what the transport's close says.
 function lost(client, info) {
   var wasConnected = client.state === 'connected';
+  if (SEVERAL_TRANSPORTS && wasConnected && client._attempts > 1) {
+    // It works, but does not hold: some proxies cut what is quiet. Others may fare better.
+    worked[place(client.options)] = candidates(client.options).filter(function (name) {
+      return name !== client.transport;
+    })[0];
+  }
   var policy = !info.isFinal && client.options.reconnect;
   var calls = unlink(client);
   var link = client._links;

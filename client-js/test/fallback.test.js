@@ -218,6 +218,34 @@ test('what worked and then fails to connect is followed by the others, in the sa
   assert.equal(client.transport, 'ws');
 });
 
+test('one that connects and never holds is left for the next', () => {
+  const [world, client] = connecting({ reconnect: { min: 100, max: 100 } });
+  const carried = [];
+  for (let round = 0; round < 3; round++) {
+    accepted(world);
+    carried.push(client.transport);
+    world.clock.advance(9000);
+    world.socket.drop();
+    world.clock.advance(100);
+  }
+  assert.deepEqual(carried, ['ws', 'ws', 'ws']);
+  assert.equal(world.sockets.length, 3);
+  world.establish();
+  assert.equal(client.transport, 'polling');
+});
+
+test('one that holds for a while is not left for its losses', () => {
+  const [world, client] = connecting({ reconnect: { min: 100, max: 100 } });
+  for (let round = 0; round < 5; round++) {
+    accepted(world);
+    assert.equal(client.transport, 'ws');
+    world.clock.advance(10000);
+    world.socket.drop();
+    world.clock.advance(100);
+  }
+  assert.equal(world.sockets.length, 6);
+});
+
 test('reconnect is raised once, even if a silent socket opened before', () => {
   const [world] = connecting();
   accepted(world);

@@ -30,7 +30,7 @@ pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 ///   [`Event::Received`] in the order of arrival and [`Event::Closed`] exactly once, also when the task dies.
 /// * Events of one connection never overlap. `dispatch` does not block, so call it from the task that reads.
 /// * Do not read while [`Connection::is_paused`].
-/// * Any byte from the peer is a sign of life: [`Connection::heard`].
+/// * Any byte from the peer is a sign of life: [`Connection::heard`]. Where requests come one by one, each of them is.
 /// * Everything that can be half done (handshake, message, close) has a deadline.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
