@@ -4,12 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export STELLAR_BIN := $(CURDIR)/target/debug/stellar
 
-.PHONY: help test lint rust docs client-js clients browser demo bench dist
+.PHONY: help test lint rust docs client-js clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: lint rust docs client-js clients browser ## Run all tests, installing what they need
+test: lint rust docs client-js clients python browser ## Run all tests, installing what they need
 	@echo "all tests passed"
 
 lint: ## Formatting and clippy, warnings denied
@@ -36,6 +36,11 @@ client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
 clients: ## Real npm clients against the server
 	cargo build --quiet
 	cd tests/clients && npm ci --silent && npm test
+
+python: ## python-engineio against the server
+	cargo build --quiet
+	tests/python/install
+	tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover -s tests/python
 
 browser: ## Chromium against the server
 	cargo build --quiet

@@ -39,8 +39,9 @@ use super::router::Router;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Most headers that a request may have; hyper answers 431 above.
 const MAX_HEADERS: usize = 100;
-/// Most bytes that are read from a client while its request is held.
-const MAX_AHEAD: usize = 16 * 1024;
+/// Most bytes that a client may send while its request is held. One that sends more is cut off: what is not read would
+/// hide that it has gone.
+const MAX_AHEAD: usize = 64 * 1024;
 
 type Request = hyper::Request<Incoming>;
 type Response = hyper::Response<Body>;
@@ -164,27 +165,32 @@ async fn exchange(
     // In a box, so that what holds a request later does not have its size.
     let mut connection = Box::pin(connection);
     let mut stopping = Box::pin(stop.cancelled());
-    let mut is_stopping = false;
+    let mut is_told = false;
     poll_fn(|cx| {
-        // An answer that is ready goes out first: hyper would take its request for one that has not begun.
-        if !is_stopping && desk.answer.lock().is_none() && stopping.as_mut().poll(cx).is_ready() {
-            is_stopping = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        match connection.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(None),
-            Poll::Ready(Err(error)) => {
-                tracing::debug!(%remote, %error, "HTTP connection ended");
-                Poll::Ready(None)
+        let is_stopping = is_told || stopping.as_mut().poll(cx).is_ready();
+        loop {
+            // An answer that is ready goes out first: hyper would take its request for one that has not begun.
+            if is_stopping && !is_told && desk.answer.lock().is_none() {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
             }
-            Poll::Pending if progress.is_all_handed_on() => {
-                let mut current = desk.current.lock();
-                match &*current {
-                    Some(waiting) if waiting.head.may_be_held => Poll::Ready(current.take()),
-                    _ => Poll::Pending,
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(None),
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%remote, %error, "HTTP connection ended");
+                    return Poll::Ready(None);
                 }
+                // It is out now.
+                Poll::Pending if is_stopping && !is_told && desk.answer.lock().is_none() => {}
+                Poll::Pending if progress.is_all_handed_on() => {
+                    let mut current = desk.current.lock();
+                    return match &*current {
+                        Some(waiting) if waiting.head.may_be_held => Poll::Ready(current.take()),
+                        _ => Poll::Pending,
+                    };
+                }
+                Poll::Pending => return Poll::Pending,
             }
-            Poll::Pending => Poll::Pending,
         }
     })
     .await
@@ -198,11 +204,9 @@ async fn hold(mut answering: Answering, socket: &Socket) -> Option<(Response, By
         if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
             return Poll::Ready(Some(answer));
         }
-        while read.len() < MAX_AHEAD {
-            match poll_ahead(socket, &mut read, cx) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => return Poll::Ready(None),
-                Poll::Pending => break,
+        while let Poll::Ready(is_there) = poll_ahead(socket, &mut read, cx) {
+            if !is_there || read.len() > MAX_AHEAD {
+                return Poll::Ready(None);
             }
         }
         Poll::Pending

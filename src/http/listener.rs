@@ -199,12 +199,15 @@ impl Bound {
         realtime.close();
         sockets.close();
         let all_closed = async {
-            // Not every connection has a task or a socket at this moment.
-            while !self.hub.is_empty() {
-                tokio::time::sleep(LOOK_AGAIN).await;
+            loop {
+                realtime.wait().await;
+                sockets.wait().await;
+                // Not every connection has a task or a socket at this moment.
+                if self.hub.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(LOOK_AGAIN / 10).await;
             }
-            realtime.wait().await;
-            sockets.wait().await;
         };
         // More than one look: a handshake that was under way may still become a connection.
         let close_all = async {

@@ -167,7 +167,7 @@ suite('calls', (world) => {
   check('disconnect ends the connection, and verbs fail from then on', async () => {
     const page = await member();
     await page.evaluate(() => client.disconnect());
-    await page.waitForFunction(() => link.readyState === WebSocket.CLOSED);
+    await page.waitForFunction(() => link.isClosed());
     assert.equal(await page.evaluate(() => client.state), 'disconnected');
     assert.deepEqual(await page.evaluate(() => story(client)), ['connected', 'disconnected']);
     const [error] = await page.evaluate(() => given((callback) => client.detailsView(callback)));

@@ -79,14 +79,14 @@ suite('reconnecting', (world) => {
     await page.clock.fastForward(120000);
     assert.deepEqual(await page.evaluate(() => story(client)), ['connected', 'disconnected']);
     assert.equal(await page.evaluate(() => links), 1);
-    assert.equal(await page.evaluate(() => link.readyState), 3);
+    assert.equal(await page.evaluate(() => link.isClosed()), true);
   }
 
   check('the server says good-bye: no reconnect', async () => {
     const page = await member((page) => page.clock.install());
     await page.evaluate(() => link.send('{"event":"quit"}'));
     await page.evaluate(() => raised(client, 'disconnected'));
-    await page.waitForFunction(() => link.readyState === WebSocket.CLOSED);
+    await page.waitForFunction(() => link.isClosed());
     await staysAway(page);
     // A new connect() is all it takes.
     const details = await page.evaluate(() => client.connect());
@@ -96,7 +96,7 @@ suite('reconnecting', (world) => {
   check('disconnect(): no reconnect', async () => {
     const page = await member((page) => page.clock.install());
     await page.evaluate(() => client.disconnect());
-    await page.waitForFunction(() => link.readyState === WebSocket.CLOSED);
+    await page.waitForFunction(() => link.isClosed());
     await staysAway(page);
   });
 

@@ -107,6 +107,18 @@ suite('rooms', (world) => {
     });
   });
 
+  check('a closed tab leaves its room at once', async () => {
+    const [one, two] = await pair();
+    const id = await two.evaluate(() => client.id);
+    assert.ok(id in (await one.evaluate(() => client.roomView('lobby'))).members);
+    const began = Date.now();
+    await two.close();
+    await one.evaluate(async (gone) => {
+      while (gone in (await client.roomView('lobby')).members);
+    }, id);
+    assert.ok(Date.now() - began < 3000, 'long before a heartbeat is missed');
+  });
+
   check('room events reach listeners of that room and of all rooms', async () => {
     const [one, two] = await pair();
     await two.evaluate(async () => {

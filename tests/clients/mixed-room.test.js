@@ -1,41 +1,68 @@
 'use strict';
 
-// Four kinds of clients, unmodified, in one room of one server: npm `primus`, npm `ws` on both doors, and the served
-// client script.
+// Every kind of client, unmodified, in one room of one server: npm `primus` with both transformers, npm `ws` on both
+// doors, both versions of npm `engine.io-client`, and the served client script, each over every transport that it has.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, it } = require('node:test');
 const { Server } = require('./support/server');
+const engineio = require('./support/engineio');
 const primus = require('./support/primus');
 const peer = require('./support/peer');
-const { make } = require('./support/stellar');
+const { make, requester } = require('./support/stellar');
 const { raised, until } = require('./support/wait');
 
 const COUNT = 200;
-const KINDS = ['primus', 'ws on /primus', 'ws on /ws', 'client script'];
+
+// How each gets in: a client, how to ask on it, and where its packets come out.
+const WAYS_IN = {};
+
+for (const door of ['/primus', '/ws']) {
+  WAYS_IN[`ws on ${door}`] = async (t, server, hear) => {
+    const socket = await peer.open(t, server.wsUrl + door);
+    socket.on('message', (text) => hear(JSON.parse(text)));
+    return (packet) => peer.ask(socket, packet);
+  };
+}
+
+WAYS_IN.primus = async (t, server, hear) => {
+  const client = primus.connect(t, server.url);
+  client.on('data', (packet) => hear(structuredClone(packet)));
+  return (packet) => primus.ask(client, packet);
+};
+
+for (const way of Object.keys(primus.WAYS)) {
+  WAYS_IN[`primus of engine.io over ${way}`] = async (t, server, hear) => {
+    const client = primus.connectEngineIo(t, server.url, way);
+    client.on('data', (packet) => hear(structuredClone(packet)));
+    await client.moved();
+    return (packet) => primus.ask(client, packet);
+  };
+}
+
+for (const kind of engineio.KINDS) {
+  WAYS_IN[kind.name] = async (t, server, hear) => {
+    const socket = await engineio.open(t, server.url, kind);
+    socket.on('message', (text) => hear(JSON.parse(text)));
+    return (packet) => engineio.ask(socket, packet);
+  };
+}
+
+const SCRIPTS = ['client script over ws', 'client script over polling'];
+const KINDS = [...Object.keys(WAYS_IN), ...SCRIPTS];
 
 // One member: `say` sends a message and tells by a promise what was answered, `heard` is what came from the room.
 async function enter(t, server, kind, room) {
   const heard = [];
-  if (kind === 'client script') {
-    const client = await make(t, server, { rooms: [room] });
+  if (SCRIPTS.includes(kind)) {
+    const transports = [kind.split(' ').at(-1)];
+    const client = await make(t, server, { rooms: [room], transports, XMLHttpRequest: requester(t) });
     await client.connect();
+    assert.equal(client.transport, transports[0]);
     client.on('say', (packet) => heard.push(packet));
     return { kind, heard, id: client.id, client, say: (message) => client.say(room, message) };
   }
-  let ask;
-  if (kind === 'primus') {
-    const client = primus.connect(t, server.url);
-    client.on('data', (packet) => { if (packet.context === 'user') heard.push(structuredClone(packet)); });
-    ask = (packet) => primus.ask(client, packet);
-  } else {
-    const socket = await peer.open(t, server.wsUrl + kind.slice('ws on '.length));
-    socket.on('message', (text) => {
-      const packet = JSON.parse(text);
-      if (packet.context === 'user') heard.push(packet);
-    });
-    ask = (packet) => peer.ask(socket, packet);
-  }
+  const ask = await WAYS_IN[kind](t, server, (packet) => { if (packet.context === 'user') heard.push(packet); });
   assert.equal((await ask({ event: 'roomAdd', room })).status, 'OK');
   const { data } = await ask({ event: 'detailsView' });
   return { kind, heard, id: data.id, say: (message) => ask({ event: 'say', room, message }) };
@@ -84,7 +111,7 @@ describe('a mixed room', () => {
     const members = await Promise.all(KINDS.map((kind) => enter(t, server, kind, 'random')));
     const { client } = members.at(-1);
     const view = await client.roomView('random');
-    assert.equal(view.membersCount, 4);
+    assert.equal(view.membersCount, KINDS.length);
     assert.deepEqual(Object.keys(view.members).sort(), members.map(({ id }) => id).sort());
   });
 

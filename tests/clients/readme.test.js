@@ -47,6 +47,21 @@ describe('the README', () => {
     assert.match(output, /context: 'user'/);
   });
 
+  it('tells how Primus clients of the engine.io transformer connect', async (t) => {
+    const [, word] = /differs in one word, `(transformer: 'engine\.io')`/.exec(README);
+    const websockets = block('js', "require('primus')");
+    const code = websockets.replace("transformer: 'websockets'", word);
+    assert.notEqual(code, websockets);
+    const output = await runUntil(t, here(code), (text) => text.includes('hello from Primus'));
+    assert.match(output, /context: 'user'/);
+  });
+
+  it('shows how engine.io clients connect', async (t) => {
+    const code = here(block('js', "require('engine.io-client')"));
+    const output = await runUntil(t, code, (text) => text.includes('pendingActions'));
+    assert.match(output, /Hello human/);
+  });
+
   it('shows how plain WebSocket clients connect', async (t) => {
     const output = await runUntil(t, here(block('js', "require('ws')")), (text) => text.includes('pendingActions'));
     assert.match(output, /Hello human/);

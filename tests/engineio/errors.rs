@@ -183,6 +183,23 @@ async fn another_transport_without_an_upgrade_is_code_3_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_cannot_be_opened_is_code_2_or_5_before_its_handshake_is_looked_at() {
+    let server = Binary::demo();
+    for (method, query, expected) in [
+        ("POST", "EIO=4&transport=websocket", BAD_METHOD),
+        ("PUT", "EIO=3&transport=websocket", BAD_METHOD),
+        ("POST", "EIO=5&transport=websocket", BAD_METHOD),
+        ("GET", "EIO=5&transport=websocket", BAD_VERSION),
+        ("GET", "transport=websocket", BAD_VERSION),
+        ("GET", "EIO=3&transport=websocket", BAD_REQUEST),
+    ] {
+        let reply = ask(&server, method, query).await;
+        assert_is(&reply, expected, &format!("{method} {query}"));
+    }
+    assert_eq!(metric(&server, SESSIONS).await, 0);
+}
+
+#[tokio::test]
 async fn the_transport_comes_first_then_the_sid_then_the_method_then_the_version() {
     let server = Binary::demo();
     let session = Session::greeted(server.address, Version::V4).await;

@@ -18,6 +18,10 @@ mod closing;
 mod compression;
 /// Pages of other origins.
 mod cors;
+/// What breaks a session off, and what only looks like it.
+mod cut;
+/// A server that ends while sessions poll.
+mod drain;
 /// Errors: codes, statuses, texts, and which one comes first.
 mod errors;
 /// Who pings, when, and what silence leads to.

@@ -10,7 +10,9 @@
 //! * `slow`: peers that never finish. `floods`: peers that never stop.
 //! * `polling`: payloads of engine.io that are none; `polling_queries`: queries that are none; `polling_bombs`: too large
 //!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
-//!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish.
+//!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish; `polling_races`: what
+//!   comes at the moment of an end, or after it.
+//! * `pipelining`: requests that do not wait for answers, while the server holds a poll.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/raw.rs"]
@@ -28,10 +30,12 @@ mod heads;
 mod origins;
 mod packets;
 mod paths;
+mod pipelining;
 mod polling;
 mod polling_bombs;
 mod polling_hoards;
 mod polling_queries;
+mod polling_races;
 mod polling_sids;
 mod polling_slow;
 mod polling_times;

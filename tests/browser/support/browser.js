@@ -1,6 +1,6 @@
 'use strict';
 
-// A suite has one server and one browser. Each test starts with fresh documents.
+// A suite runs once for each way to be connected, with a server of its own. Each test starts with fresh documents.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -18,64 +18,92 @@ const FLAGS = [
 ];
 const LIMIT = 15000;
 
-// `define` gets the world: `{server, open, blank}`. Without a browser the suite is skipped, but in CI it fails.
-function suite(name, define) {
+// `transports` are those of the server, `lacks` what a page does not have, `transport` what then carries its connection.
+const WAYS = [
+  { name: 'WebSocket', transports: 'ws', lacks: [], transport: 'ws' },
+  { name: 'polling', transports: 'polling', lacks: ['WebSocket', 'fetch'], transport: 'polling' },
+  {
+    name: 'polling, at a server with WebSocket', transports: 'ws,polling', lacks: ['WebSocket', 'fetch'],
+    transport: 'polling',
+  },
+];
+
+// One for the file, started when first needed.
+let launched;
+
+function launch() {
+  if (!fs.existsSync(CHROMIUM)) throw new Error(MISSING);
+  launched = launched || chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  return launched;
+}
+
+after(async () => { if (launched) await (await launched).close(); });
+
+// `define` gets the world: `{way, server, open, blank}`. Without a browser the suite is skipped, but in CI it fails.
+function suite(name, define, ways = WAYS) {
   const skip = !fs.existsSync(CHROMIUM) && !process.env.CI && MISSING;
-  describe(name, { skip }, () => {
-    const world = { server: new Server() };
-    const idle = []; // pages to be used again: a new one costs more than most tests
-    const busy = [];
-    const special = []; // contexts of one test
-    let browser;
-
-    before(async () => {
-      if (!fs.existsSync(CHROMIUM)) throw new Error(MISSING);
-      await world.server.start();
-      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-    });
-
-    afterEach(async () => {
-      await Promise.all(special.splice(0).map((context) => context.close()));
-      const left = busy.splice(0).filter((page) => !page.isClosed());
-      await Promise.all(left.map((page) => page.goto('about:blank')));
-      idle.push(...left);
-    });
-
-    after(() => Promise.all([browser && browser.close(), world.server.child && world.server.stop()]));
-
-    async function create(options) {
-      const page = await browser.newPage(options);
-      page.setDefaultTimeout(LIMIT);
-      page.on('pageerror', (error) => page.problems.push(error.message));
-      page.on('console', (message) => {
-        if (message.type() === 'error') page.problems.push(message.text());
-      });
-      return page;
-    }
-
-    // A page at an address of the server. One with `options`, or with something to `prepare` before it loads, is not
-    // used again.
-    world.open = async (address, options, prepare) => {
-      const isSpecial = options || prepare;
-      const page = (!isSpecial && idle.pop()) || await create(options);
-      if (isSpecial) special.push(page.context());
-      else busy.push(page);
-      page.problems = [];
-      if (prepare) await prepare(page);
-      await page.goto(world.server.url + address);
-      return page;
-    };
-
-    // A page with the served script and the tools of inpage.js, nothing else.
-    world.blank = async (prepare) => {
-      const page = await world.open('/simple.html', undefined, prepare);
-      await page.addScriptTag({ url: '/stellar-client' });
-      await page.addScriptTag({ path: path.join(__dirname, 'inpage.js') });
-      return page;
-    };
-
-    define(world);
+  describe(name, { skip, concurrency: true }, () => {
+    for (const way of ways) describe(`by ${way.name}`, { concurrency: 1 }, () => perform(way, define));
   });
+}
+
+function perform(way, define) {
+  const world = { way, server: new Server(way.transports, way.origins) };
+  const idle = []; // pages to be used again: a new one costs more than most tests
+  const busy = [];
+  const special = []; // contexts of one test
+  let browser;
+
+  before(async () => {
+    browser = await launch();
+    await world.server.start();
+  });
+
+  afterEach(async () => {
+    await Promise.all(special.splice(0).map((context) => context.close()));
+    const left = busy.splice(0).filter((page) => !page.isClosed());
+    await Promise.all(left.map((page) => page.goto('about:blank')));
+    idle.push(...left);
+  });
+
+  after(async () => {
+    await Promise.all(idle.map((page) => page.context().close()));
+    if (world.server.child) await world.server.stop();
+  });
+
+  async function create(options) {
+    const page = await browser.newPage(options);
+    page.setDefaultTimeout(LIMIT);
+    await page.addInitScript((lacks) => lacks.forEach((global) => delete window[global]), way.lacks);
+    page.on('pageerror', (error) => page.problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') page.problems.push(message.text());
+    });
+    return page;
+  }
+
+  // A page at an address of the server, or at another origin. One with `options`, or with something to `prepare` before
+  // it loads, is not used again.
+  world.open = async (address, options, prepare) => {
+    const isSpecial = options || prepare;
+    const page = (!isSpecial && idle.pop()) || await create(options);
+    if (isSpecial) special.push(page.context());
+    else busy.push(page);
+    page.problems = [];
+    if (prepare) await prepare(page);
+    await page.goto(new URL(address, world.server.url).href);
+    return page;
+  };
+
+  // A page with the served script and the tools of inpage.js, nothing else.
+  world.blank = async (prepare) => {
+    const page = await world.open('/simple.html', undefined, prepare);
+    await page.addScriptTag({ url: '/stellar-client' });
+    await page.addScriptTag({ path: path.join(__dirname, 'inpage.js') });
+    return page;
+  };
+
+  define(world);
 }
 
 // A test with a limit, so that a promise that never settles fails here and not elsewhere.
@@ -84,4 +112,4 @@ function check(name, ...args) {
   it(name, { timeout: 30000, ...args[0] }, body);
 }
 
-module.exports = { suite, check };
+module.exports = { WAYS, suite, check };

@@ -11,12 +11,15 @@ const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/deb
 const LIMIT = 10000;
 
 class Server {
+  // `transports` is the list for `--transport`, `origins` are those of pages that may connect besides its own.
+  constructor(transports, origins = []) {
+    this.flags = ['--transport', transports, ...origins.flatMap((origin) => ['--origin', origin])];
+  }
+
   // Resolves when the server listens; by default on a port that the system chooses.
   async start(listen = '127.0.0.1:0') {
     if (!fs.existsSync(BIN)) throw new Error(`no server at ${BIN}: run "cargo build", or set STELLAR_BIN`);
-    const child = spawn(BIN, ['serve', '--demo', '--listen', listen, '--transport', 'ws'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(BIN, ['serve', '--demo', '--listen', listen, ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     this.output = '';
     this.exited = once(child, 'exit');

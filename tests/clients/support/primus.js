@@ -4,14 +4,20 @@
 
 const Primus = require('primus');
 const { Inbox } = require('./inbox');
+const { until } = require('./wait');
 
-const Socket = Primus.createSocket({ transformer: 'websockets', parser: 'json', pathname: '/primus' });
+const [WebSockets, EngineIo] = ['websockets', 'engine.io'].map((transformer) => (
+  Primus.createSocket({ transformer, parser: 'json', pathname: '/primus' })
+));
+
+// Ways of the engine.io transformer, as options.
+const WAYS = { polling: { websockets: false }, 'polling, then WebSocket': {} };
 
 // Delays between attempts are short, so that tests are; the client doubles them as usual.
 const RECONNECT = { min: 20, max: 100, retries: 1000 };
 
 // A client that keeps `story`, its events in order, and `inbox`, its data. It is ended after the test.
-function connect(t, url, options = {}) {
+function connect(t, url, options = {}, Socket = WebSockets) {
   const client = new Socket(url, { reconnect: RECONNECT, ...options });
   const { emit } = client;
   client.story = [];
@@ -25,6 +31,17 @@ function connect(t, url, options = {}) {
   client.on('data', (packet) => client.inbox.push(structuredClone(packet)));
   client.on('error', () => {});
   t.after(() => client.destroy());
+  return client;
+}
+
+// The same with the engine.io transformer. `moved()` waits for the end of its way: an answer over the last transport.
+function connectEngineIo(t, url, way, options = {}) {
+  const client = connect(t, url, { ...WAYS[way], ...options }, EngineIo);
+  const last = WAYS[way].websockets === false ? 'polling' : 'websocket';
+  client.moved = async () => {
+    await until(() => client.socket && client.socket.transport.name === last, `the client to use ${last}`);
+    return ask(client, { event: 'detailsView' });
+  };
   return client;
 }
 
@@ -42,4 +59,4 @@ function ask(client, packet) {
   return client.inbox.take((answer) => answer.messageId === messageId, `the answer to a ${packet.event}`);
 }
 
-module.exports = { connect, told, ask };
+module.exports = { WAYS, connect, connectEngineIo, told, ask };

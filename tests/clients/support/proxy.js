@@ -33,6 +33,8 @@ class Proxy {
       answer.pipe(response);
     });
     onward.on('error', () => response.destroy());
+    // Who is not waited for any more is let go: a held GET whose client has gone must end at the server, too.
+    response.on('close', () => onward.destroy());
     onward.end(body);
   }
 
@@ -43,8 +45,7 @@ class Proxy {
       return;
     }
     this.upgrades.push({ url, headers });
-    const { hostname, port } = new URL(this.server.url);
-    const upstream = net.connect({ host: hostname, port });
+    const upstream = this.dial();
     const tunnel = { client, upstream, isFrozen: false };
     const end = () => {
       if (tunnel.isFrozen) return;
@@ -62,8 +63,17 @@ class Proxy {
     for (let i = 0; i < rawHeaders.length; i += 2) lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
     upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
     upstream.write(head);
+    this.relay(client, upstream);
+  }
+
+  relay(client, upstream) {
     client.pipe(upstream);
     upstream.pipe(client);
+  }
+
+  dial() {
+    const { hostname, port } = new URL(this.server.url);
+    return net.connect({ host: hostname, port });
   }
 
   // Breaks what is open, without a closing handshake.
@@ -99,4 +109,4 @@ async function between(scope, server) {
   return proxy.start();
 }
 
-module.exports = { between };
+module.exports = { Proxy, between };

@@ -14,9 +14,11 @@ const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/deb
 const LIMIT = 10000;
 
 class Server {
-  // `config` is the text of a configuration file.
-  constructor(config = '') {
+  // `config` is the text of a configuration file, `transports` the list for `--transport`; by default the server opens
+  // what it opens without being told.
+  constructor(config = '', transports = null) {
     this.config = config;
+    this.transports = transports;
     this.address = '127.0.0.1:0';
   }
 
@@ -40,9 +42,9 @@ class Server {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'stellar-clients-'));
     const file = path.join(folder, 'stellar.toml');
     fs.writeFileSync(file, this.config);
-    const child = spawn(BIN, ['serve', '--demo', '--listen', this.address, '--transport', 'ws', '--config', file], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const args = ['serve', '--demo', '--listen', this.address, '--config', file];
+    if (this.transports) args.push('--transport', this.transports);
+    const child = spawn(BIN, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const leave = () => child.kill('SIGKILL');
     let output = '';
     let timer;
@@ -93,15 +95,22 @@ class Server {
     if (this.child && this.child.exitCode === null && this.child.signalCode === null) await this.stop('SIGKILL');
   }
 
-  // One value of `/metrics`, 0 where nothing was counted yet.
+  // One value of `/metrics`, without `labels` the sum of all; 0 where nothing was counted yet.
   async metric(name, labels = '') {
     const text = await (await fetch(`${this.url}/metrics`)).text();
-    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}${labels} `));
-    return line ? Number(line.slice(line.lastIndexOf(' '))) : 0;
+    const lines = text.split('\n').filter((line) => line.startsWith(labels ? `${name}${labels} ` : name));
+    const values = lines.filter((line) => /[ {]/.test(line[name.length])).map((line) => Number(line.split(' ').at(-1)));
+    return values.reduce((sum, value) => sum + value, 0);
   }
 
   connections() {
-    return this.metric('stellar_connections', '{transport="ws"}');
+    return this.metric('stellar_connections');
+  }
+
+  // Some questions: what was on its way to the server before them, such as the next GET of a client that polls, is there
+  // once they are answered.
+  async settle() {
+    for (let n = 0; n < 3; n++) await this.connections();
   }
 
   untilConnections(count) {
@@ -110,8 +119,8 @@ class Server {
 }
 
 // A server for one test, or with `after` of node:test for one file.
-async function serve(scope, config) {
-  const server = new Server(config);
+async function serve(scope, config, transports) {
+  const server = new Server(config, transports);
   scope.after(() => server.kill());
   return server.start();
 }

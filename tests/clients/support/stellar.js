@@ -3,6 +3,7 @@
 // The client script as the server serves it, loaded as a CommonJS module.
 
 const WebSocket = require('ws');
+const xhr = require('../../../client-js/test/support/xhr');
 
 const EVENTS = [
   'connected', 'disconnected', 'reconnecting', 'reconnect', 'timeout', 'error',
@@ -21,8 +22,8 @@ async function load(server) {
 
 // A client that keeps `events`, all of them as `[name, argument]`, and `links`, the sockets that it made, each with
 // the frames that it has `sent`. Delays between attempts are short, so that tests are. Disconnected after the test.
-async function make(t, server, options = {}) {
-  const StellarClient = await load(server);
+async function make(t, server, options = {}, script = load(server)) {
+  const StellarClient = await script;
   const links = [];
   class Link extends WebSocket {
     constructor(url) {
@@ -44,6 +45,13 @@ async function make(t, server, options = {}) {
   return client;
 }
 
+// An XMLHttpRequest for the options of a client: Node has none, and a client without it cannot poll. It keeps `requests`.
+function requester(scope) {
+  const Request = xhr.requester();
+  scope.after(() => Request.close());
+  return Request;
+}
+
 // What happened to the connection so far, each name once where it repeats. Forgets it.
 function story(client) {
   const names = client.events.splice(0).map(([name]) => name).filter((name) => ABOUT_CONNECTION.includes(name));
@@ -54,4 +62,4 @@ function seen(client, event) {
   return client.events.filter(([name]) => name === event).map(([, argument]) => argument);
 }
 
-module.exports = { load, make, story, seen };
+module.exports = { load, make, requester, story, seen };

@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -43,6 +44,9 @@ use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Protocol, Timing};
 use crate::ws::handshake::Accept;
 use crate::{Body, Context, Handshake, Peer, Transport, body};
+
+/// Bytes of a refused request's body that HTTP reads away by itself.
+const SMALL_BODY: u64 = 4096;
 
 /// Options of the `polling` transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,13 +316,17 @@ impl Transport for Polling {
             cors::preflight(request.headers())
         } else {
             let is_upgrade = plan::wants_websocket(request.headers());
+            // What is small is read with the rest of the request.
+            let announced = request.body().size_hint().exact();
+            let is_large = announced.is_none_or(|size| size > SMALL_BODY);
             let carried_out = match self.plan(&request, context) {
                 Ok(plan) => self.carry_out(plan, request, peer, context).await,
                 Err(fault) => Err(fault.into()),
             };
             carried_out.unwrap_or_else(|refused| {
                 context.metrics.count_refusal(refused.reason());
-                refused.response(is_upgrade)
+                // A connection with an unread body cannot be used again, and a WebSocket's is not to be (§1.8).
+                refused.response(is_upgrade, is_upgrade || is_large)
             })
         };
         cors.apply(response.headers_mut());

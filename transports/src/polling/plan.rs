@@ -65,8 +65,8 @@ impl Refused {
         }
     }
 
-    /// The answer. Where a WebSocket was asked for it is a text, and ends the HTTP connection (§1.8).
-    pub(super) fn response(&self, is_upgrade: bool) -> Response<Body> {
+    /// The answer. Where a WebSocket was asked for it is a text (§1.8). With `ends` it is the last of its connection.
+    pub(super) fn response(&self, is_upgrade: bool, ends: bool) -> Response<Body> {
         let mut response = match self {
             Self::Refusal(refusal) => body::refusal_with(refusal, |error| {
                 let message = error.as_str().unwrap_or("Forbidden");
@@ -77,7 +77,7 @@ impl Refused {
             }
             Self::Fault(fault) => body::json(fault.status, fault.json()),
         };
-        if is_upgrade {
+        if ends {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
