@@ -3,10 +3,6 @@
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
 
-/// What a page that may not connect is answered.
-pub(crate) const REFUSED: &str =
-    "this web origin may not connect: the server's `origins` option does not list it";
-
 /// The policy for the `Origin` header of upgrades and polls.
 ///
 /// No `Origin` at all (not a browser) and the server's own origin always pass.
@@ -18,6 +14,10 @@ pub struct Origins {
 }
 
 impl Origins {
+    /// What a page that may not connect is answered.
+    pub const REFUSED: &str =
+        "this web origin may not connect: the server's `origins` option does not list it";
+
     /// Only pages that this server itself delivered.
     pub fn same_origin() -> Self {
         Self::default()

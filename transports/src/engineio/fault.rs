@@ -52,7 +52,7 @@ impl Fault {
     /// A web page of another origin.
     pub(crate) const ORIGIN: Self = Self {
         status: StatusCode::FORBIDDEN,
-        ..Self::bad(4, crate::origin::REFUSED)
+        ..Self::bad(4, crate::Origins::REFUSED)
     };
 
     const fn bad(code: u8, message: &'static str) -> Self {

@@ -84,7 +84,7 @@ impl Transport for Ws {
         };
         if !context.permits_origin(request.headers()) {
             context.metrics.count_refusal("origin");
-            return body::text(StatusCode::FORBIDDEN, crate::origin::REFUSED);
+            return body::text(StatusCode::FORBIDDEN, crate::Origins::REFUSED);
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
