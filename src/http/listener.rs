@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use stellar_transports::{CloseReason, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -189,7 +190,6 @@ impl Bound {
             app.stop();
             let _cut_short = tokio::time::timeout(self.settings.shutdown_timeout, app.idle()).await;
         }
-        stop.cancel();
         let reason = if self.settings.destroy_on_shutdown {
             CloseReason::Ended
         } else {
@@ -197,12 +197,10 @@ impl Bound {
         };
         let realtime = &self.router.context.tasks;
         realtime.close();
-        sockets.close();
-        let all_closed = async {
+        let all_told = async {
             loop {
                 realtime.wait().await;
-                sockets.wait().await;
-                // Not every connection has a task or a socket at this moment.
+                // Not every connection has a task at this moment.
                 if self.hub.is_empty() {
                     break;
                 }
@@ -210,7 +208,7 @@ impl Bound {
             }
         };
         // More than one look: a handshake that was under way may still become a connection.
-        let close_all = async {
+        let tell_all = async {
             loop {
                 for spark in self.hub.sparks() {
                     spark.end(reason.clone());
@@ -218,15 +216,20 @@ impl Bound {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        let all_closed = async {
+        let all_told = async {
             tokio::select! {
-                () = all_closed => {}
-                () = close_all => {}
+                () = all_told => {}
+                () = tell_all => {}
             }
         };
         // Members that leave may have hooks, which have a limit of their own.
-        let limit = self.settings.close_timeout.max(FAREWELL_TIMEOUT) + CLOSE_GRACE;
-        let _cut_short = tokio::time::timeout(limit, all_closed).await;
+        let limit = self.settings.close_timeout.max(FAREWELL_TIMEOUT);
+        let deadline = Instant::now() + limit;
+        let _cut_short = tokio::time::timeout_at(deadline, all_told).await;
+        // Only now: until here, clients that come with one request after the other could fetch what was left for them.
+        stop.cancel();
+        sockets.close();
+        let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, sockets.wait()).await;
     }
 }
 

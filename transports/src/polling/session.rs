@@ -21,6 +21,10 @@ mod request;
 use self::bell::Bell;
 pub(super) use self::request::Request;
 
+/// How long a server that stops waits for a client to fetch what is left: it is between two polls, so it comes soon or
+/// not at all.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// A session, for as long as anything is left of it.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -56,6 +60,8 @@ struct State {
     last_packet: char,
     /// Dropping it ends a WebSocket that has not taken over yet.
     upgrade: Option<oneshot::Sender<()>>,
+    /// Dropping it tells a server that stops that nothing is left to fetch.
+    left: Option<oneshot::Sender<()>>,
 }
 
 /// What it takes to open a session.
@@ -123,6 +129,7 @@ impl Session {
                 lingers_until: 0,
                 last_packet: CLOSE,
                 upgrade: None,
+                left: None,
             }),
             reporting: Mutex::default(),
             is_rung: AtomicBool::new(false),
@@ -293,12 +300,26 @@ impl Session {
         }
         self.stir();
         if lingers {
+            self.hold_up_a_stop();
             self.clock.schedule(self, now + self.close_grace);
         } else {
             self.table.remove(self.sid);
         }
         let _alone = self.reporting.lock();
         self.connection.report_closed(reason);
+    }
+
+    /// Has a server that is about to stop wait for a moment, in which the client can fetch what is left.
+    fn hold_up_a_stop(&self) {
+        let context = self.connection.context();
+        if !context.is_draining() {
+            return;
+        }
+        let (left, fetched) = oneshot::channel::<()>();
+        self.state.lock().left = Some(left);
+        context.tasks.spawn(async move {
+            let _either_way = tokio::time::timeout(STOP_GRACE, fetched).await;
+        });
     }
 
     /// Wakes the requests that wait.
@@ -321,6 +342,7 @@ impl Session {
                 Phase::Lingering if now < state.lingers_until => return Some(state.lingers_until),
                 Phase::Lingering => {
                     state.engine.forget();
+                    state.left = None;
                     drop(state);
                     self.table.remove(self.sid);
                     return None;

@@ -111,6 +111,7 @@ impl Session {
             if self.connection.has_sent_all() {
                 packets.push(self.packet(state.last_packet));
                 state.engine.forget();
+                state.left = None;
                 drop(state);
                 self.table.remove(self.sid);
             }
