@@ -115,6 +115,7 @@ impl Sse {
         }
         let (parts, _) = request.into_parts();
         let mut handshake = Handshake {
+            auth: None,
             transport: "sse",
             dialect: EventStream.name(),
             peer,

@@ -16,7 +16,7 @@ use crate::engine::{Limits, Origins};
 
 mod transports;
 
-pub use transports::{PollingConfig, WsConfig};
+pub use transports::{PollingConfig, SocketIoConfig, WsConfig};
 
 /// The root of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub ws: WsConfig,
     /// The `polling` transport.
     pub polling: PollingConfig,
+    /// The `socketio` transport.
+    pub socketio: SocketIoConfig,
     /// Rooms, actions and greeting.
     pub general: General,
     /// Actions and files over HTTP.
@@ -323,6 +325,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             ws: WsConfig::default(),
             polling: PollingConfig::default(),
+            socketio: SocketIoConfig::default(),
             general: General::default(),
             web: Web::default(),
             client: Client::default(),
@@ -617,11 +620,12 @@ mod tests {
         {
             assert_eq!(check(&["ws"]), Ok(()));
             assert!(check(&["ws", "ws"]).unwrap_err().contains("twice"));
-            assert!(
-                check(&["ws", "socketio"])
-                    .unwrap_err()
-                    .contains("not built in")
-            );
         }
+        #[cfg(all(feature = "ws", not(feature = "socketio")))]
+        assert!(
+            check(&["ws", "socketio"])
+                .unwrap_err()
+                .contains("not built in")
+        );
     }
 }

@@ -36,6 +36,8 @@ pub struct Server {
     app: Option<App>,
     engine: Engine,
     transports: Vec<Arc<dyn Transport>>,
+    #[cfg(feature = "socketio")]
+    namespaces: stellar_transports::socketio::Namespaces,
 }
 
 impl Server {
@@ -46,6 +48,8 @@ impl Server {
             engine: app.engine(),
             app: Some(app),
             transports: Vec::new(),
+            #[cfg(feature = "socketio")]
+            namespaces: Default::default(),
         }
     }
 
@@ -57,6 +61,8 @@ impl Server {
             app: None,
             engine,
             transports: Vec::new(),
+            #[cfg(feature = "socketio")]
+            namespaces: Default::default(),
         }
     }
 
@@ -84,6 +90,13 @@ impl Server {
         self
     }
 
+    /// Opens namespaces for socket.io clients besides `/`, which is the app's or engine's.
+    #[cfg(feature = "socketio")]
+    pub fn namespaces(mut self, namespaces: stellar_transports::socketio::Namespaces) -> Self {
+        self.namespaces = namespaces;
+        self
+    }
+
     /// Takes the port. Nothing is served before [`Bound::serve`].
     ///
     /// # Errors
@@ -95,6 +108,8 @@ impl Server {
             app,
             engine,
             transports: own,
+            #[cfg(feature = "socketio")]
+            namespaces,
         } = self;
         // Only a server with transports of its own may do without the built-in ones.
         if own.is_empty() || !config.transport.is_empty() {
@@ -102,7 +117,15 @@ impl Server {
         }
         config.check_values()?;
         let security = security(&config)?;
-        let options = config.transport_options();
+        #[cfg_attr(
+            not(feature = "socketio"),
+            allow(unused_mut, reason = "nothing to add")
+        )]
+        let mut options = config.transport_options();
+        #[cfg(feature = "socketio")]
+        {
+            options.socketio.namespaces = namespaces;
+        }
         let mut transports = own;
         transports.extend(
             config

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::lane::Lane;
 use super::reply;
-use crate::engine::{CloseReason, Peer, Spark};
+use crate::engine::{CloseReason, Handshake, Peer, Spark};
 
 /// Where a connection came in. Actions may be closed to some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +61,7 @@ pub(crate) struct Record {
     message_count: AtomicU64,
     is_destroyed: AtomicBool,
     pub(crate) lane: Mutex<Lane>,
+    handshake: Mutex<Option<Arc<Handshake>>>,
 }
 
 /// The answer to `detailsView`: exactly these nine keys (Stellar specification, §5.4).
@@ -183,6 +184,13 @@ impl Connection {
         self.record.is_destroyed.load(Ordering::Relaxed)
     }
 
+    /// The request that a realtime connection came with: headers, query, and what a socket.io client says of itself as
+    /// `auth`. It is there while the hooks of [`on_create`](super::ConnectionMiddleware::on_create) run, and forgotten
+    /// afterwards, because it is larger than all else that a connection needs.
+    pub fn handshake(&self) -> Option<Arc<Handshake>> {
+        self.record.handshake.lock().clone()
+    }
+
     /// The engine's side of a realtime connection.
     pub const fn spark(&self) -> Option<&Spark> {
         self.spark.as_ref()
@@ -288,7 +296,13 @@ impl Record {
             message_count: AtomicU64::new(0),
             is_destroyed: AtomicBool::new(false),
             lane: Mutex::default(),
+            handshake: Mutex::default(),
         })
+    }
+
+    /// Keeps a handshake for the hooks of a new connection, or forgets it.
+    pub(crate) fn set_handshake(&self, handshake: Option<Handshake>) {
+        *self.handshake.lock() = handshake.map(Arc::new);
     }
 }
 

@@ -39,11 +39,13 @@ impl Handler for App {
         }
         // Requests wait in the lane until the hooks have decided.
         connection.record().lane.lock().occupy();
+        connection.record().set_handshake(Some(handshake.clone()));
         let app = self.clone();
         self.tasks().spawn(async move {
             if app.create(&connection).await {
                 app.welcome(&connection);
             }
+            connection.record().set_handshake(None);
             app.work_off(&connection).await;
         });
     }
@@ -53,7 +55,10 @@ impl Handler for App {
             return;
         };
         match message.payload {
-            IncomingPayload::Text(text) => self.receive(&connection, text, message.ack),
+            IncomingPayload::Text(text) => match message.name {
+                None => self.receive(&connection, text, message.ack),
+                Some(name) => self.receive_event(&connection, name, text, message.ack),
+            },
             IncomingPayload::Binary(bytes) => self.receive_binary(&connection, bytes, message.ack),
         }
     }

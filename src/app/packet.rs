@@ -100,6 +100,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
     }
 }
 
+/// The packet that an event is: its argument, with the event's name as the verb. `None` if the argument is no object.
+/// The name comes last, and so wins over what the argument says.
+pub(crate) fn of_event(name: &str, argument: &str) -> Option<String> {
+    let name = crate::json::to_string(&name);
+    if argument == "null" {
+        return Some(format!("{{\"event\":{name}}}"));
+    }
+    let keys = argument.strip_prefix('{')?.strip_suffix('}')?.trim_end();
+    let comma = if keys.is_empty() { "" } else { "," };
+    Some(format!("{{{keys}{comma}\"event\":{name}}}"))
+}
+
 /// A JSON string, borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -260,6 +272,24 @@ mod tests {
             Packet::parse(&quoted).is_ok(),
             "brackets in strings do not count"
         );
+    }
+
+    #[test]
+    fn an_event_is_a_packet_with_its_name_as_verb() {
+        let packet = |argument| of_event("s\"y", argument);
+        let named = "{\"event\":\"s\\\"y\"}";
+        assert_eq!(packet("null").unwrap(), named);
+        assert_eq!(packet("{}").unwrap(), named);
+        assert_eq!(packet("{ }").unwrap(), named);
+        let text = packet("{\"event\":\"quit\",\"room\":1}").unwrap();
+        let Ok(Received::Packet(read)) = Packet::parse(&text) else {
+            panic!("{text}");
+        };
+        assert_eq!(as_name(read.event).unwrap(), "s\"y");
+        assert_eq!(as_name(read.room).unwrap(), "1");
+        for other in ["1", "\"a\"", "[{}]", "[{},{}]", "true"] {
+            assert_eq!(packet(other), None);
+        }
     }
 
     #[test]

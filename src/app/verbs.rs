@@ -15,7 +15,7 @@ use super::action::{Call, guarded};
 use super::connection::Connection;
 use super::error::Error;
 use super::lane::Waiting;
-use super::packet::{Packet, Received, as_name, as_text, is_empty_message};
+use super::packet::{self, Packet, Received, as_name, as_text, is_empty_message};
 use super::reply::{self, Request};
 use super::{App, files::FileError};
 use crate::engine::CloseReason;
@@ -76,13 +76,7 @@ impl App {
     pub(super) fn receive(&self, connection: &Connection, text: &str, ack: Option<AckId>) {
         let received = match Packet::parse(text) {
             Ok(received) => received,
-            Err(detail) => {
-                // Not counted: a client that sent something else than a packet did not count it either.
-                let error = Error::InvalidPacket(detail).to_value(&self.options().errors);
-                let alert = reply::push(json!({"error": error}), "alert");
-                connection.send(&alert.answering(ack));
-                return;
-            }
+            Err(detail) => return self.refuse(connection, detail, ack),
         };
         let number = connection.next_number();
         {
@@ -112,6 +106,30 @@ impl App {
                 .now_or_never();
             debug_assert!(answered.is_some(), "`has_to_wait` knows all that waits");
         }
+    }
+
+    /// Takes an event as it arrives: a packet whose verb is the event's name.
+    pub(super) fn receive_event(
+        &self,
+        connection: &Connection,
+        name: &str,
+        argument: &str,
+        ack: Option<AckId>,
+    ) {
+        match packet::of_event(name, argument) {
+            Some(text) => self.receive(connection, &text, ack),
+            None => {
+                let detail = "an event has one argument, which is an object";
+                self.refuse(connection, detail.into(), ack);
+            }
+        }
+    }
+
+    /// Answers what is no packet. It is not counted: a client that sent something else did not count it either.
+    fn refuse(&self, connection: &Connection, detail: String, ack: Option<AckId>) {
+        let error = Error::InvalidPacket(detail).to_value(&self.options().errors);
+        let alert = reply::push(json!({"error": error}), "alert");
+        connection.send(&alert.answering(ack));
     }
 
     /// Works off the lane in a task of its own, beginning with `first`. The lane is busy until it is empty.

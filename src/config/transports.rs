@@ -63,22 +63,36 @@ impl Default for PollingConfig {
     }
 }
 
-impl Config {
-    /// The options of the transports.
-    pub(crate) fn transport_options(&self) -> stellar_transports::Options {
-        stellar_transports::Options {
-            #[cfg(feature = "ws")]
-            ws: stellar_transports::ws::Options {
-                read_buffer: self.ws.read_buffer_bytes,
-            },
-            #[cfg(feature = "polling")]
-            polling: self.polling_options(),
-        }
-    }
+/// The `socketio` transport. All but the last two as for `polling`, of sessions of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SocketIoConfig {
+    /// Time between two engine.io pings.
+    pub ping_interval_ms: u64,
+    /// How long the answer to a ping may take.
+    pub ping_timeout_ms: u64,
+    /// How long a WebSocket may take to take over from polling. Then it is closed, and the session polls on.
+    pub upgrade_timeout_ms: u64,
+    /// Largest POST; over it the answer is 413. An answer is not larger either, unless a single message is.
+    pub max_payload_bytes: usize,
+    /// Most packets in one POST. Over it the session is closed with 1008.
+    pub max_packets: usize,
+    /// Most sessions in all. One more is answered 503.
+    pub max_sessions: usize,
+    /// Most sessions of one IPv4 address or IPv6 /64. One more is answered 429.
+    pub max_sessions_per_address: usize,
+    /// How long a client can fetch its last messages after the server has closed its session.
+    pub close_grace_ms: u64,
+    /// Answers of this size and above are compressed for clients that take it. 0: none.
+    pub compression_bytes: usize,
+    /// How long a client may take to connect to a namespace. Then its session is closed with 4005.
+    pub connect_timeout_ms: u64,
+    /// Most binary attachments of one packet. Over it the session is closed with 1002.
+    pub max_attachments: usize,
+}
 
-    #[cfg(feature = "polling")]
-    fn polling_options(&self) -> stellar_transports::polling::Options {
-        // No `..`: an option that nobody reads is a warning here, and so a failure in CI.
+impl Default for SocketIoConfig {
+    fn default() -> Self {
         let PollingConfig {
             ping_interval_ms,
             ping_timeout_ms,
@@ -89,7 +103,69 @@ impl Config {
             max_sessions_per_address,
             close_grace_ms,
             compression_bytes,
-        } = self.polling;
+        } = PollingConfig::default();
+        Self {
+            ping_interval_ms,
+            ping_timeout_ms,
+            upgrade_timeout_ms,
+            max_payload_bytes,
+            max_packets,
+            max_sessions,
+            max_sessions_per_address,
+            close_grace_ms,
+            compression_bytes,
+            connect_timeout_ms: 45_000,
+            max_attachments: 10,
+        }
+    }
+}
+
+impl SocketIoConfig {
+    /// What it has in common with `polling`.
+    fn engine(&self) -> PollingConfig {
+        // No `..`: an option that nobody reads is a warning here, and so a failure in CI.
+        let Self {
+            ping_interval_ms,
+            ping_timeout_ms,
+            upgrade_timeout_ms,
+            max_payload_bytes,
+            max_packets,
+            max_sessions,
+            max_sessions_per_address,
+            close_grace_ms,
+            compression_bytes,
+            connect_timeout_ms: _,
+            max_attachments: _,
+        } = *self;
+        PollingConfig {
+            ping_interval_ms,
+            ping_timeout_ms,
+            upgrade_timeout_ms,
+            max_payload_bytes,
+            max_packets,
+            max_sessions,
+            max_sessions_per_address,
+            close_grace_ms,
+            compression_bytes,
+        }
+    }
+}
+
+impl PollingConfig {
+    #[cfg(feature = "polling")]
+    fn options(&self, read_buffer: usize) -> stellar_transports::polling::Options {
+        // No `..`: as above.
+        let Self {
+            ping_interval_ms,
+            ping_timeout_ms,
+            upgrade_timeout_ms,
+            max_payload_bytes,
+            max_packets,
+            max_sessions,
+            max_sessions_per_address,
+            close_grace_ms,
+            compression_bytes,
+        } = *self;
         stellar_transports::polling::Options {
             ping_interval: Duration::from_millis(ping_interval_ms),
             ping_timeout: Duration::from_millis(ping_timeout_ms),
@@ -100,7 +176,57 @@ impl Config {
             max_sessions_per_address,
             close_grace: Duration::from_millis(close_grace_ms),
             compression: (compression_bytes > 0).then_some(compression_bytes),
-            read_buffer: self.ws.read_buffer_bytes,
+            read_buffer,
+        }
+    }
+
+    /// Whether the values of the section `section` can work.
+    fn check(&self, section: &str) -> Result<(), ConfigError> {
+        let fault = |text: &str| Err(ConfigError::Value(format!("{section}.{text}")));
+        for (name, value) in [
+            ("ping_interval_ms", self.ping_interval_ms),
+            ("ping_timeout_ms", self.ping_timeout_ms),
+        ] {
+            if !(20..=3_600_000).contains(&value) {
+                return fault(&format!("{name} must be between 20 and 3600000"));
+            }
+        }
+        for (name, value) in [
+            ("upgrade_timeout_ms", self.upgrade_timeout_ms as usize),
+            ("max_packets", self.max_packets),
+            ("max_sessions", self.max_sessions),
+            ("max_sessions_per_address", self.max_sessions_per_address),
+        ] {
+            if value == 0 {
+                return fault(&format!(
+                    "{name} is 0, so that nobody could be served: leave it out or raise it"
+                ));
+            }
+        }
+        if self.max_payload_bytes < 1024 {
+            return fault("max_payload_bytes must be 1024 or more");
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The options of the transports.
+    pub(crate) fn transport_options(&self) -> stellar_transports::Options {
+        stellar_transports::Options {
+            #[cfg(feature = "ws")]
+            ws: stellar_transports::ws::Options {
+                read_buffer: self.ws.read_buffer_bytes,
+            },
+            #[cfg(feature = "polling")]
+            polling: self.polling.options(self.ws.read_buffer_bytes),
+            #[cfg(feature = "socketio")]
+            socketio: stellar_transports::socketio::Options {
+                engine: self.socketio.engine().options(self.ws.read_buffer_bytes),
+                connect_timeout: Duration::from_millis(self.socketio.connect_timeout_ms),
+                max_attachments: self.socketio.max_attachments,
+                namespaces: stellar_transports::socketio::Namespaces::default(),
+            },
         }
     }
 
@@ -110,29 +236,10 @@ impl Config {
         if !(64..=1024 * 1024).contains(&self.ws.read_buffer_bytes) {
             return fault("ws.read_buffer_bytes must be between 64 and 1048576");
         }
-        let polling = &self.polling;
-        for (name, value) in [
-            ("ping_interval_ms", polling.ping_interval_ms),
-            ("ping_timeout_ms", polling.ping_timeout_ms),
-        ] {
-            if !(20..=3_600_000).contains(&value) {
-                return fault(&format!("polling.{name} must be between 20 and 3600000"));
-            }
-        }
-        for (name, value) in [
-            ("upgrade_timeout_ms", polling.upgrade_timeout_ms as usize),
-            ("max_packets", polling.max_packets),
-            ("max_sessions", polling.max_sessions),
-            ("max_sessions_per_address", polling.max_sessions_per_address),
-        ] {
-            if value == 0 {
-                return fault(&format!(
-                    "polling.{name} is 0, so that nobody could be served: leave it out or raise it"
-                ));
-            }
-        }
-        if polling.max_payload_bytes < 1024 {
-            return fault("polling.max_payload_bytes must be 1024 or more");
+        self.polling.check("polling")?;
+        self.socketio.engine().check("socketio")?;
+        if self.socketio.connect_timeout_ms == 0 {
+            return fault("socketio.connect_timeout_ms is 0, so that nobody could connect");
         }
         Ok(())
     }

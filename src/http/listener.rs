@@ -210,9 +210,7 @@ impl Bound {
         // More than one look: a handshake that was under way may still become a connection.
         let tell_all = async {
             loop {
-                for spark in self.hub.sparks() {
-                    spark.end(reason.clone());
-                }
+                self.router.context.close_all(&reason);
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };

@@ -8,6 +8,8 @@ mod memory;
 #[cfg(feature = "polling")]
 mod polling;
 mod recorder;
+#[cfg(feature = "socketio")]
+mod socketio;
 mod suite;
 #[cfg(feature = "ws")]
 mod ws;

@@ -33,15 +33,18 @@ mod upgraded {
     crate::conforms!(super::UpgradedPlug);
 }
 
-async fn start(engine: Engine) -> SocketAddr {
+pub(crate) async fn start(engine: Engine) -> SocketAddr {
     let mut config = Config::default();
     config.polling.ping_interval_ms = 1000;
     config.polling.ping_timeout_ms = 2000;
     // One of the suite's messages is a little larger than the default.
     config.polling.max_payload_bytes = 2_000_000;
+    config.socketio.ping_interval_ms = 1000;
+    config.socketio.ping_timeout_ms = 2000;
+    config.socketio.max_payload_bytes = 2_000_000;
     let server = Server::for_engine(engine).config(config);
     let server = server.listen(([127, 0, 0, 1], 0));
-    let bound = server.transports(["ws", "polling"]).bind().await.unwrap();
+    let bound = server.bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     tokio::spawn(bound.serve(std::future::pending()));
     address
@@ -72,10 +75,10 @@ async fn ask(http: &mut Http, method: Method, path: &str, body: String) -> Optio
     Some((status, String::from_utf8(body.to_vec()).unwrap()))
 }
 
-/// Opens a session. Returns the path for its requests.
-async fn open(http: &mut Http, version: u8, query: &str) -> Result<String, u16> {
+/// Opens a session at a door. Returns the path for its requests.
+async fn open(http: &mut Http, door: &str, version: u8, query: &str) -> Result<String, u16> {
     let base64 = if version == 3 { "&b64=1" } else { "" };
-    let path = format!("/engine.io/?EIO={version}&transport=polling{base64}&{query}");
+    let path = format!("{door}?EIO={version}&transport=polling{base64}&{query}");
     let (status, body) = ask(http, Method::GET, &path, String::new()).await.unwrap();
     if status != 200 {
         return Err(status);
@@ -115,7 +118,7 @@ fn packets(version: u8, payload: &str) -> Vec<String> {
 struct PollingPlug<const EIO: u8>(SocketAddr);
 
 /// Polls and posts in tasks of its own, as a browser does. A client that does not receive stops polling.
-struct PollingClient {
+pub(crate) struct PollingClient {
     received: mpsc::Receiver<Got>,
     outgoing: mpsc::Sender<String>,
     tasks: JoinSet<()>,
@@ -132,19 +135,30 @@ impl<const EIO: u8> Plug for PollingPlug<EIO> {
     }
 
     async fn connect(&self, query: &str) -> Result<PollingClient, u16> {
+        PollingClient::connect(self.0, "/engine.io/", EIO, query).await
+    }
+}
+
+impl PollingClient {
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        door: &str,
+        version: u8,
+        query: &str,
+    ) -> Result<Self, u16> {
         let mut tasks = JoinSet::new();
-        let mut poller = http(self.0, &mut tasks).await;
-        let poster = http(self.0, &mut tasks).await;
-        let path = open(&mut poller, EIO, query).await?;
+        let mut poller = http(address, &mut tasks).await;
+        let poster = http(address, &mut tasks).await;
+        let path = open(&mut poller, door, version, query).await?;
         let (outgoing, queue) = mpsc::channel(1000);
         let (sender, received) = mpsc::channel(1);
-        tasks.spawn(post(EIO, poster, path.clone(), queue));
-        tasks.spawn(poll(EIO, poller, path, sender, outgoing.clone()));
-        Ok(PollingClient {
+        tasks.spawn(post(version, poster, path.clone(), queue));
+        tasks.spawn(poll(version, poller, path, sender, outgoing.clone()));
+        Ok(Self {
             received,
             outgoing,
             tasks,
-            binary_prefix: if EIO == 4 { "b" } else { "b4" },
+            binary_prefix: if version == 4 { "b" } else { "b4" },
         })
     }
 }
@@ -215,7 +229,7 @@ impl Client for PollingClient {
 /// A session that has moved to WebSocket.
 struct UpgradedPlug(SocketAddr);
 
-struct UpgradedClient(WebSocketStream<TcpStream>);
+pub(crate) struct UpgradedClient(WebSocketStream<TcpStream>);
 
 impl Plug for UpgradedPlug {
     const TRANSPORT: &'static str = "polling";
@@ -226,12 +240,18 @@ impl Plug for UpgradedPlug {
     }
 
     async fn connect(&self, query: &str) -> Result<UpgradedClient, u16> {
+        UpgradedClient::connect(self.0, "/engine.io/", query).await
+    }
+}
+
+impl UpgradedClient {
+    pub(crate) async fn connect(address: SocketAddr, door: &str, query: &str) -> Result<Self, u16> {
         let mut tasks = JoinSet::new();
-        let mut poller = http(self.0, &mut tasks).await;
-        let path = open(&mut poller, 4, query).await?;
+        let mut poller = http(address, &mut tasks).await;
+        let path = open(&mut poller, door, 4, query).await?;
         let path = path.replace("transport=polling", "transport=websocket");
-        let socket = TcpStream::connect(self.0).await.unwrap();
-        let url = format!("ws://{}{path}", self.0);
+        let socket = TcpStream::connect(address).await.unwrap();
+        let url = format!("ws://{address}{path}");
         let (mut socket, _) = tokio_tungstenite::client_async(url, socket).await.unwrap();
         for (say, hear) in [("2probe", Some("3probe")), ("5", None)] {
             socket.send(Message::text(say)).await.unwrap();
@@ -240,7 +260,7 @@ impl Plug for UpgradedPlug {
                 assert_eq!(heard, Message::text(hear));
             }
         }
-        Ok(UpgradedClient(socket))
+        Ok(Self(socket))
     }
 }
 

@@ -225,7 +225,8 @@ pub(crate) async fn closes_on_a_message_over_the_limit<P: Plug>() {
     };
     let (plug, recorder) = start_with::<P>(limits).await;
     let mut client = plug.connect("").await.unwrap();
-    let fits = "x".repeat(990);
+    // Where a message has a name, that counts too.
+    let fits = "x".repeat(970);
     client
         .send_text(&json(&format!("echo {}", &fits[5..])))
         .await;

@@ -162,7 +162,7 @@ async fn metrics_count_connections_messages_and_refusals() {
             "stellar_handshakes_refused_total{reason=\"handshake\"}"
         )
         .await,
-        1.0
+        2.0
     );
     assert_eq!(
         metric(

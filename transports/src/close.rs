@@ -27,6 +27,7 @@ pub enum Initiator {
 /// | [`WriteTimeout`](Self::WriteTimeout) | 4002 | `write_timeout` | server | yes |
 /// | [`HeartbeatMissed`](Self::HeartbeatMissed) | 4003 | `heartbeat_missed` | server | yes |
 /// | [`ReceiveTimeout`](Self::ReceiveTimeout) | 4004 | `receive_timeout` | server | yes |
+/// | [`ConnectTimeout`](Self::ConnectTimeout) | 4005 | `connect_timeout` | server | yes |
 /// | [`TooManyFragments`](Self::TooManyFragments) | 1008 | `too_many_fragments` | server | yes |
 /// | [`TooManyPackets`](Self::TooManyPackets) | 1008 | `too_many_packets` | server | yes |
 /// | [`ProtocolError`](Self::ProtocolError) | 1002 | `protocol_error` | server | yes |
@@ -52,6 +53,8 @@ pub enum CloseReason {
     HeartbeatMissed,
     /// The peer began a message and did not finish it within the receive deadline.
     ReceiveTimeout,
+    /// The peer opened a session and did not connect to anything in it within the deadline.
+    ConnectTimeout,
     /// One message came in more pieces than allowed.
     TooManyFragments,
     /// One request brought more packets than allowed.
@@ -74,7 +77,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every label.
-    pub const LABELS: [&'static str; 16] = [
+    pub const LABELS: [&'static str; 17] = [
         "ended",
         "going_away",
         "reconnect",
@@ -91,6 +94,7 @@ impl CloseReason {
         "peer_gone",
         "unsupported_data",
         "too_many_packets",
+        "connect_timeout",
     ];
 
     /// The close code.
@@ -103,6 +107,7 @@ impl CloseReason {
             Self::WriteTimeout => 4002,
             Self::HeartbeatMissed => 4003,
             Self::ReceiveTimeout => 4004,
+            Self::ConnectTimeout => 4005,
             Self::TooManyFragments | Self::TooManyPackets => 1008,
             Self::ProtocolError(_) => 1002,
             Self::InvalidText => 1007,
@@ -133,6 +138,7 @@ impl CloseReason {
             Self::PeerGone => 13,
             Self::UnsupportedData => 14,
             Self::TooManyPackets => 15,
+            Self::ConnectTimeout => 16,
         }]
     }
 
@@ -144,6 +150,7 @@ impl CloseReason {
             | Self::WriteTimeout
             | Self::HeartbeatMissed
             | Self::ReceiveTimeout
+            | Self::ConnectTimeout
             | Self::TooManyFragments
             | Self::TooManyPackets
             | Self::ProtocolError(_)
@@ -184,6 +191,7 @@ impl fmt::Display for CloseReason {
             Self::WriteTimeout => "socket took no data in time",
             Self::HeartbeatMissed => "no sign of life",
             Self::ReceiveTimeout => "message not finished in time",
+            Self::ConnectTimeout => "connected to nothing in time",
             Self::TooManyFragments => "too many fragments",
             Self::TooManyPackets => "too many packets",
             Self::ProtocolError(detail) => detail,
@@ -220,6 +228,7 @@ mod tests {
             CloseReason::PeerGone,
             CloseReason::UnsupportedData,
             CloseReason::TooManyPackets,
+            CloseReason::ConnectTimeout,
         ];
         for (reason, label) in all.iter().zip(CloseReason::LABELS) {
             assert_eq!(reason.label(), label);

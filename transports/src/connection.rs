@@ -104,6 +104,8 @@ pub struct Connection {
     /// The dialect until there is a link.
     dialect: &'static dyn Dialect,
     link: OnceLock<Link>,
+    /// Comes before both, where the peer was to speak first. Told whether there is a link.
+    settled: OnceLock<fn(bool) -> &'static dyn Dialect>,
     outbox: Mutex<Outbox>,
     heartbeat: Heartbeat,
     /// When the message that is coming in began, in ms of the sweep's clock plus one; 0 between messages.
@@ -148,6 +150,7 @@ impl Connection {
             transport,
             dialect,
             link,
+            settled: OnceLock::new(),
             outbox: Mutex::default(),
             heartbeat: Heartbeat::default(),
             partial_since: AtomicU64::new(0),
@@ -172,7 +175,17 @@ impl Connection {
 
     /// The peer's message language. It changes at most once: when the connection moves to a socket.
     pub fn dialect(&self) -> &'static dyn Dialect {
-        self.link.get().map_or(self.dialect, |link| link.dialect)
+        let link = self.link.get();
+        match self.settled.get() {
+            Some(settled) => settled(link.is_some()),
+            None => link.map_or(self.dialect, |link| link.dialect),
+        }
+    }
+
+    /// Replaces the dialects before and after the move to a socket, for a peer that shows what it speaks only once it
+    /// has spoken. To be called before the connection is reported open, and once.
+    pub(crate) fn settle(&self, dialects: fn(bool) -> &'static dyn Dialect) {
+        let _was_settled = self.settled.set(dialects);
     }
 
     /// Whether the connection writes to a socket of its own.

@@ -42,6 +42,8 @@ pub struct Handshake {
     pub headers: HeaderMap,
     /// What an earlier layer attached to the request.
     pub extensions: http::Extensions,
+    /// What the peer says of itself, in dialects that have a place for it: the `auth` of socket.io clients.
+    pub auth: Option<Value>,
 }
 
 impl Handshake {
@@ -59,6 +61,7 @@ impl Handshake {
             uri: parts.uri,
             headers: parts.headers,
             extensions: parts.extensions,
+            auth: None,
         }
     }
 
@@ -92,6 +95,16 @@ impl Refusal {
             error: error.into(),
             authenticate: None,
         }
+    }
+
+    /// A refusal with status 503.
+    pub(crate) fn unavailable(error: &str) -> Self {
+        Self::new(error).with_status(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    /// What is said once the server is about to stop.
+    pub(crate) fn shutting_down() -> Self {
+        Self::unavailable("the server is shutting down")
     }
 
     /// Chooses the status.

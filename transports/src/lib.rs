@@ -32,6 +32,8 @@ mod outbox;
 pub mod polling;
 pub mod primus;
 mod socket;
+#[cfg(feature = "socketio")]
+pub mod socketio;
 mod sweep;
 mod transport;
 mod turn;
@@ -63,6 +65,9 @@ pub struct Options {
     /// Options of the `polling` transport.
     #[cfg(feature = "polling")]
     pub polling: polling::Options,
+    /// Options of the `socketio` transport.
+    #[cfg(feature = "socketio")]
+    pub socketio: socketio::Options,
 }
 
 /// One line of the registry.
@@ -157,6 +162,9 @@ pub const REGISTRY: &[Entry] = &[
             engineio: None,
             clients: "socket.io clients",
         }],
+        #[cfg(feature = "socketio")]
+        build: Some(|options, _| Arc::new(socketio::SocketIo::new(options.socketio.clone()))),
+        #[cfg(not(feature = "socketio"))]
         build: None,
     },
 ];

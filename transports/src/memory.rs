@@ -82,6 +82,7 @@ impl Memory {
     /// When the engine refuses it.
     pub async fn connect(&self, context: &Arc<Context>, uri: Uri) -> Result<MemoryPeer, Refusal> {
         let mut handshake = Handshake {
+            auth: None,
             transport: "memory",
             dialect: DIALECT.name(),
             peer: Peer {

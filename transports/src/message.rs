@@ -79,8 +79,10 @@ impl Message {
 /// a kept slice would pin the whole buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
-    /// What was received.
+    /// What was received. Of an event without arguments `null`, of one with several an array of them.
     pub payload: IncomingPayload<'a>,
+    /// The event that the message is, in dialects whose messages have names. `None` for a plain message.
+    pub name: Option<&'a str>,
     /// The acknowledgement that the peer asked for, if its dialect has them and it did.
     pub ack: Option<AckId>,
 }
@@ -94,20 +96,23 @@ pub enum IncomingPayload<'a> {
     Binary(&'a [u8]),
 }
 
-impl<'a> Incoming<'a> {
-    /// The length of the payload in bytes.
+impl IncomingPayload<'_> {
+    /// The length in bytes.
     #[allow(clippy::len_without_is_empty, reason = "nothing asks for emptiness")]
     pub const fn len(&self) -> usize {
-        match self.payload {
-            IncomingPayload::Text(text) => text.len(),
-            IncomingPayload::Binary(bytes) => bytes.len(),
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
         }
     }
+}
 
+impl<'a> Incoming<'a> {
     /// A text message without acknowledgement.
     pub const fn text(text: &'a str) -> Self {
         Self {
             payload: IncomingPayload::Text(text),
+            name: None,
             ack: None,
         }
     }
@@ -116,6 +121,7 @@ impl<'a> Incoming<'a> {
     pub const fn binary(bytes: &'a [u8]) -> Self {
         Self {
             payload: IncomingPayload::Binary(bytes),
+            name: None,
             ack: None,
         }
     }

@@ -77,6 +77,16 @@ impl Sweep {
         self.slots[slot].lock().push(Arc::downgrade(connection));
     }
 
+    /// All connections that are open.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        let mut all = Vec::new();
+        for slot in &self.slots {
+            all.extend(slot.lock().iter().filter_map(Weak::upgrade));
+        }
+        all.retain(|connection| connection.is_open());
+        all
+    }
+
     pub(crate) fn watch(&self, connection: &Arc<Connection>) {
         self.watched.lock().push(Arc::downgrade(connection));
     }

@@ -107,8 +107,6 @@ impl Default for Limits {
     }
 }
 
-const SHUTTING_DOWN: &str = "the server is shutting down";
-
 /// What all transports of one server share.
 #[derive(Debug)]
 pub struct Context {
@@ -135,24 +133,29 @@ impl Context {
     ///
     /// The refusal.
     pub async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal> {
-        let unavailable =
-            |why: &str| Err(Refusal::new(why).with_status(http::StatusCode::SERVICE_UNAVAILABLE));
         let admit = self.bus.admit(handshake);
         let admitted = match self.is_draining() {
-            true => return unavailable(SHUTTING_DOWN),
+            true => return Err(Refusal::shutting_down()),
             false => tokio::time::timeout(self.limits.admit_timeout, admit).await,
         };
         match admitted {
             // The server may have been asked to stop meanwhile; then nothing is promised any more.
-            Ok(Ok(())) if self.is_draining() => unavailable(SHUTTING_DOWN),
+            Ok(Ok(())) if self.is_draining() => Err(Refusal::shutting_down()),
             Ok(outcome) => outcome,
-            Err(_) => unavailable("authorization took too long"),
+            Err(_) => Err(Refusal::unavailable("authorization took too long")),
         }
     }
 
     /// Lets no new connection in from now on.
     pub fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends every connection, also those that the engine has not been told of.
+    pub fn close_all(&self, reason: &CloseReason) {
+        for connection in self.sweep.connections() {
+            connection.close(reason.clone());
+        }
     }
 
     /// Whether the server is about to stop.

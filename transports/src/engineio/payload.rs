@@ -177,20 +177,33 @@ pub(crate) fn waiting_binary(protocol: Protocol, bytes: &[u8]) -> Bytes {
     }
 }
 
-/// What a waiting packet holds, to be sent in another form. Packets that wait are our own, so they can be read.
-pub(crate) fn read_waiting(protocol: Protocol, frame: &[u8]) -> Packet<'_> {
-    let read = match (protocol, frame.first()) {
-        (Protocol::V3, Some(&BINARY)) => Packet::from_binary(frame, protocol),
-        (Protocol::V3, _) => {
-            utf8(v3_packet(frame)).and_then(|text| Packet::from_text(text, protocol))
+/// Puts a binary message right behind the packets that wait in `group`, to be polled with them. It is base64 whoever
+/// polls it, because the group is text.
+pub(crate) fn append_waiting_binary(protocol: Protocol, group: &mut BytesMut, bytes: &[u8]) {
+    match protocol {
+        Protocol::V4 => {
+            group.put_u8(SEPARATOR);
+            group.put_slice(&waiting_binary(Protocol::V4, bytes));
         }
-        (Protocol::V4, _) => utf8(frame).and_then(|text| Packet::from_text(text, protocol)),
-    };
-    read.unwrap_or(Packet::Control(super::Kind::Noop, ""))
+        Protocol::V3 => group.put_slice(base64_v3(bytes).as_bytes()),
+    }
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
-    std::str::from_utf8(bytes).map_err(|_| Malformed)
+fn base64_v3(bytes: &[u8]) -> String {
+    let digits = BASE64.encode(bytes);
+    format!("{}:b4{digits}", digits.len() + 2)
+}
+
+/// The packets that wait in a frame, mostly one, to be sent in another form. They are our own, so they can be read.
+pub(crate) fn read_waiting(protocol: Protocol, frame: &[u8]) -> impl Iterator<Item = Packet<'_>> {
+    let text = std::str::from_utf8(frame).unwrap_or_default();
+    let (alone, body) = match (protocol, frame.first()) {
+        (Protocol::V3, Some(&BINARY)) => (Packet::from_binary(frame, protocol).ok(), None),
+        (Protocol::V3, _) => (None, Some(Body::V3(text))),
+        (Protocol::V4, _) => (None, Some(Body::V4(text))),
+    };
+    let packets = body.into_iter().flat_map(Body::packets);
+    alone.into_iter().chain(packets.filter_map(Result::ok))
 }
 
 /// The packet behind its length.
@@ -230,8 +243,7 @@ impl Answer {
                 };
             }
             for frame in frames.iter_mut().filter(|frame| is_binary(frame)) {
-                let digits = BASE64.encode(&frame[1..]);
-                *frame = format!("{}:b4{digits}", digits.len() + 2).into();
+                *frame = base64_v3(&frame[1..]).into();
             }
         }
         let body = match (protocol, &mut frames[..]) {

@@ -1,21 +1,21 @@
-//! Messages as engine.io packets, in each form that they take on their way.
+//! Primus's language and plain JSON, as engine.io messages.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::Arc;
 
-use crate::engineio::{self, Packet, Protocol};
-use crate::ws::frame::{self, Opcode};
-use crate::{Dialect, Message, Payload, primus};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::request::Parts;
+use parking_lot::Mutex;
 
-/// How packets look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As they wait for a poll.
-    Polled(Protocol),
-    /// As frames of a WebSocket.
-    Framed(Protocol),
-    /// As frames of a WebSocket whose client cannot take binary ones (version 3 with `b64=1`).
-    FramedBase64,
-}
+use super::form::Form;
+use super::session::Session;
+use super::speaker::{Speaker, Subprotocol};
+use crate::engineio::Protocol;
+use crate::primus::{self, Control};
+use crate::{
+    CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Payload, Peer,
+    Refusal,
+};
 
 /// Packets in one form, with Primus's control strings inside messages or without.
 #[derive(Debug)]
@@ -24,13 +24,10 @@ pub(super) struct EngineIo {
     speaks_primus: bool,
 }
 
-static DIALECTS: [[EngineIo; 2]; 5] = [
-    both(Form::Polled(Protocol::V4)),
-    both(Form::Polled(Protocol::V3)),
-    both(Form::Framed(Protocol::V4)),
-    both(Form::Framed(Protocol::V3)),
-    both(Form::FramedBase64),
-];
+static DIALECTS: [[EngineIo; 2]; Form::COUNT] = {
+    let [a, b, c, d, e] = Form::ALL;
+    [both(a), both(b), both(c), both(d), both(e)]
+};
 
 const fn both(form: Form) -> [EngineIo; 2] {
     [
@@ -48,69 +45,13 @@ const fn both(form: Form) -> [EngineIo; 2] {
 impl EngineIo {
     /// The dialect for a form.
     pub(super) fn of(form: Form, speaks_primus: bool) -> &'static Self {
-        let row = match form {
-            Form::Polled(Protocol::V4) => 0,
-            Form::Polled(Protocol::V3) => 1,
-            Form::Framed(Protocol::V4) => 2,
-            Form::Framed(Protocol::V3) => 3,
-            Form::FramedBase64 => 4,
-        };
-        &DIALECTS[row][usize::from(speaks_primus)]
-    }
-}
-
-impl Form {
-    /// A text packet of the type that `kind`, a digit, says.
-    pub(super) fn text(self, kind: char, text: &str) -> Bytes {
-        match self {
-            Self::Polled(protocol) => engineio::waiting_text(protocol, kind, text),
-            Self::Framed(_) | Self::FramedBase64 => {
-                frame::encode_prefixed(Opcode::Text, &[kind as u8], text.as_bytes())
-            }
-        }
-    }
-
-    /// A text message. In a payload of version 4 one character would end its packet, and what follows would be taken
-    /// for another. JSON never holds it; other texts lose it.
-    fn message(self, text: &str) -> Bytes {
-        const SEPARATOR: char = '\u{1E}';
-        if self == Self::Polled(Protocol::V4) && text.contains(SEPARATOR) {
-            return self.text('4', &text.replace(SEPARATOR, "\u{FFFD}"));
-        }
-        self.text('4', text)
-    }
-
-    fn binary(self, bytes: &[u8]) -> Bytes {
-        match self {
-            Self::Polled(protocol) => engineio::waiting_binary(protocol, bytes),
-            Self::Framed(Protocol::V4) => frame::encode(Opcode::Binary, bytes),
-            Self::Framed(Protocol::V3) => frame::encode_prefixed(Opcode::Binary, &[4], bytes),
-            Self::FramedBase64 => {
-                let mut text = BytesMut::from(&b"b4"[..]);
-                // What waits in version 4 begins with a `b` of its own.
-                text.put_slice(&engineio::waiting_binary(Protocol::V4, bytes)[1..]);
-                frame::encode(Opcode::Text, &text)
-            }
-        }
-    }
-
-    /// A packet that waited for a poll, in this form.
-    pub(super) fn translate(self, protocol: Protocol, waiting: &[u8]) -> Bytes {
-        match engineio::read_waiting(protocol, waiting) {
-            Packet::Text(text) => self.text('4', text),
-            Packet::Binary(bytes) => self.binary(&bytes),
-            Packet::Control(kind, data) => self.text(kind.digit(), data),
-        }
+        &DIALECTS[form.index()][usize::from(speaks_primus)]
     }
 }
 
 impl Dialect for EngineIo {
     fn name(&self) -> &'static str {
-        if self.speaks_primus {
-            "primus"
-        } else {
-            "engine.io"
-        }
+        name(self.speaks_primus)
     }
 
     fn encoding(&self) -> &'static str {
@@ -133,7 +74,82 @@ impl Dialect for EngineIo {
     /// Primus's, which its clients wait for; engine.io's own heartbeat is the transport's.
     fn ping(&self, now: u64) -> Option<Bytes> {
         self.speaks_primus
-            .then(|| self.form.text('4', &primus::ping(now)))
+            .then(|| self.form.message(&primus::ping(now)))
+    }
+}
+
+const fn name(speaks_primus: bool) -> &'static str {
+    if speaks_primus { "primus" } else { "engine.io" }
+}
+
+/// JSON in every message; Primus's control strings too, at its own door.
+#[derive(Debug)]
+pub(super) struct Json;
+
+#[async_trait]
+impl Subprotocol for Json {
+    fn transport(&self) -> &'static str {
+        "polling"
+    }
+
+    async fn admit(
+        &self,
+        _protocol: Protocol,
+        parts: Parts,
+        peer: Peer,
+        context: &Arc<Context>,
+    ) -> Result<Box<dyn Speaker>, Refusal> {
+        let speaks_primus = crate::is_under(parts.uri.path(), "/primus");
+        let mut handshake = Handshake::new(self.transport(), name(speaks_primus), peer, parts);
+        context.admit(&mut handshake).await?;
+        Ok(Box::new(JsonSpeaker {
+            speaks_primus,
+            handshake: Mutex::new(Some(Box::new(handshake))),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct JsonSpeaker {
+    speaks_primus: bool,
+    /// Until the session is open.
+    handshake: Mutex<Option<Box<Handshake>>>,
+}
+
+impl Speaker for JsonSpeaker {
+    fn dialect(&self, form: Form) -> &'static dyn Dialect {
+        EngineIo::of(form, self.speaks_primus)
+    }
+
+    fn opened(&self, session: &Arc<Session>) {
+        let handshake = self.handshake.lock().take();
+        if let Some(handshake) = handshake {
+            session.report_opened(*handshake);
+        }
+    }
+
+    fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
+        if let (true, IncomingPayload::Text(text)) = (self.speaks_primus, message)
+            && let Some(control) = Control::parse(text)
+        {
+            if let Some(answer) = control.answer(session.connection().id()) {
+                session.send_message(&answer);
+            }
+            return;
+        }
+        session.report_received(Incoming {
+            payload: message,
+            name: None,
+            ack: None,
+        });
+    }
+
+    fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
+        (self.speaks_primus && !reason.may_return()).then(|| form.message(primus::SERVER_CLOSE))
+    }
+
+    fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
+        session.report_closed(reason);
     }
 }
 

@@ -15,10 +15,12 @@ mod compression;
 mod cors;
 mod delivery;
 mod dialect;
+mod form;
 mod plan;
 mod poll;
 mod post;
 mod session;
+mod speaker;
 mod table;
 mod upgrade;
 
@@ -38,12 +40,15 @@ use self::clock::Clock;
 use self::compression::Coding;
 use self::cors::Cors;
 use self::delivery::Delivery;
+pub(crate) use self::form::Form;
 use self::plan::{Plan, Refused};
-use self::session::{Opening, Session};
+use self::session::Opening;
+pub(crate) use self::session::Session;
+pub(crate) use self::speaker::{Speaker, Subprotocol};
 use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Protocol, Timing};
 use crate::ws::handshake::Accept;
-use crate::{Body, Context, Handshake, Peer, Transport, body};
+use crate::{Body, Context, Peer, Transport, body};
 
 /// Bytes of a refused request's body that HTTP reads away by itself.
 const SMALL_BODY: u64 = 4096;
@@ -98,6 +103,7 @@ pub struct Polling {
     options: Options,
     /// Whether WebSockets are let in: for sessions that begin on one, and as upgrades.
     has_websocket: bool,
+    subprotocol: Box<dyn Subprotocol>,
     table: Arc<Table>,
     /// Started with the first session, because that takes a runtime.
     clock: OnceLock<Arc<Clock>>,
@@ -106,7 +112,17 @@ pub struct Polling {
 impl Polling {
     /// Builds it. `has_websocket` lets sessions move to a WebSocket, or begin on one.
     pub fn new(options: Options, has_websocket: bool) -> Self {
+        Self::speaking(Box::new(dialect::Json), options, has_websocket)
+    }
+
+    /// Builds one whose sessions speak something else.
+    pub(crate) fn speaking(
+        subprotocol: Box<dyn Subprotocol>,
+        options: Options,
+        has_websocket: bool,
+    ) -> Self {
         Self {
+            subprotocol,
             table: Table::new(options.max_sessions, options.max_sessions_per_address),
             options,
             has_websocket,
@@ -133,16 +149,14 @@ impl Polling {
         peer: Peer,
         (protocol, base64): (Protocol, bool),
         context: &Arc<Context>,
-    ) -> Result<(Opening, Handshake), Refused> {
+    ) -> Result<Opening, Refused> {
         let place = self.table.reserve(peer.ip)?;
-        let speaks_primus = crate::is_under(parts.uri.path(), "/primus");
-        let dialect = if speaks_primus { "primus" } else { "engine.io" };
-        let mut handshake = Handshake::new("polling", dialect, peer, parts);
-        context.admit(&mut handshake).await?;
+        let subprotocol = &self.subprotocol;
         let opening = Opening {
+            transport: subprotocol.transport(),
             protocol,
             base64,
-            speaks_primus,
+            speaker: subprotocol.admit(protocol, parts, peer, context).await?,
             may_upgrade: self.has_websocket,
             timing: self.timing(),
             max_payload: self.options.max_payload,
@@ -151,7 +165,7 @@ impl Polling {
             clock: Arc::clone(self.clock()),
             place,
         };
-        Ok((opening, handshake))
+        Ok(opening)
     }
 
     async fn open(
@@ -162,9 +176,9 @@ impl Polling {
         jsonp: Option<Jsonp>,
         context: &Arc<Context>,
     ) -> Result<(Answer, Arc<Session>), Refused> {
-        let (opening, handshake) = self.admit(parts, peer, (protocol, base64), context).await?;
+        let opening = self.admit(parts, peer, (protocol, base64), context).await?;
         let (session, opened) = Session::open(opening, None, context).ok_or(Fault::INTERNAL)?;
-        session.report_opened(handshake);
+        session.start();
         let packet = session.form(false).text('0', &opened);
         let answer = Answer::join(protocol, vec![packet], base64, jsonp);
         Ok((answer, session))
@@ -180,15 +194,9 @@ impl Polling {
     ) -> Result<Response<Body>, Refused> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
-        let (opening, handshake) = self.admit(parts, peer, opens, context).await?;
+        let opening = self.admit(parts, peer, opens, context).await?;
         let read_buffer = self.options.read_buffer;
-        let open = upgrade::open(
-            upgrade,
-            opening,
-            handshake,
-            read_buffer,
-            Arc::clone(context),
-        );
+        let open = upgrade::open(upgrade, opening, read_buffer, Arc::clone(context));
         context.tasks.spawn(open);
         Ok(accept.response())
     }
@@ -297,11 +305,11 @@ impl Polling {
 #[async_trait]
 impl Transport for Polling {
     fn name(&self) -> &'static str {
-        "polling"
+        self.subprotocol.transport()
     }
 
     fn claims(&self, request: &Request<Incoming>) -> bool {
-        crate::is_at_door("polling", request.uri())
+        crate::is_at_door(self.name(), request.uri())
     }
 
     async fn serve(

@@ -126,7 +126,7 @@ async fn deliver(
                     // It is over: by what this packet said, or for a reason that has nothing to do with it.
                     return Ok(());
                 }
-                if session.connection().is_paused() {
+                if session.is_held_up() {
                     break;
                 }
             }

@@ -9,11 +9,13 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
-use super::dialect::{EngineIo, Form};
+use super::form::Form;
+use super::speaker::Speaker;
 use super::table::{Place, Sid, Table};
 use crate::engineio::{self, Beat, Carrier, Misfit, Packet, Phase, Protocol, Reaction, Timing};
-use crate::primus::{self, Control};
-use crate::{CloseReason, Connection, Context, Handshake, Incoming, Initiator, Socket};
+use crate::{
+    CloseReason, Connection, Context, Handshake, Incoming, IncomingPayload, Initiator, Socket,
+};
 
 mod bell;
 mod request;
@@ -27,17 +29,18 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// A session, for as long as anything is left of it.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     sid: Sid,
-    pub(super) protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Whether the client cannot take binary answers.
     pub(super) base64: bool,
-    pub(super) speaks_primus: bool,
+    /// What is spoken in its messages.
+    speaker: Box<dyn Speaker>,
     connection: Arc<Connection>,
     state: Mutex<State>,
     /// Held while the bus is told something, because events of one connection must not overlap. Nothing that the bus
     /// calls takes it.
-    reporting: Mutex<()>,
+    reporting: Mutex<Reported>,
     /// The clock has been asked to look at this session.
     is_rung: AtomicBool,
     close_grace: u64,
@@ -46,6 +49,15 @@ pub(super) struct Session {
     table: Arc<Table>,
     clock: Arc<Clock>,
     _place: Place,
+}
+
+/// What the bus knows of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reported {
+    #[default]
+    Nothing,
+    Opened,
+    Closed,
 }
 
 #[derive(Debug)]
@@ -67,9 +79,10 @@ struct State {
 /// What it takes to open a session.
 #[derive(Debug)]
 pub(super) struct Opening {
+    pub(super) transport: &'static str,
     pub(super) protocol: Protocol,
     pub(super) base64: bool,
-    pub(super) speaks_primus: bool,
+    pub(super) speaker: Box<dyn Speaker>,
     pub(super) may_upgrade: bool,
     pub(super) timing: Timing,
     pub(super) max_payload: usize,
@@ -89,9 +102,10 @@ impl Session {
         context: &Arc<Context>,
     ) -> Option<(Arc<Self>, String)> {
         let Opening {
+            transport,
             protocol,
             base64,
-            speaks_primus,
+            speaker,
             may_upgrade,
             timing,
             max_payload,
@@ -105,13 +119,13 @@ impl Session {
         let opened = engineio::open_packet(sid.as_str(), may_upgrade, timing, max_payload);
         let (carrier, connection) = match socket {
             None => {
-                let dialect = EngineIo::of(Form::Polled(protocol), speaks_primus);
-                let connection = Connection::new(context, "polling", dialect);
+                let dialect = speaker.dialect(Form::Polled(protocol));
+                let connection = Connection::new(context, transport, dialect);
                 (Carrier::Polling, connection)
             }
             Some(socket) => {
-                let dialect = EngineIo::of(framed(protocol, base64), speaks_primus);
-                let connection = Connection::with_socket(context, "polling", dialect, socket);
+                let dialect = speaker.dialect(framed(protocol, base64));
+                let connection = Connection::with_socket(context, transport, dialect, socket);
                 (Carrier::Socket, connection)
             }
         };
@@ -120,7 +134,7 @@ impl Session {
             sid,
             protocol,
             base64,
-            speaks_primus,
+            speaker,
             connection,
             state: Mutex::new(State {
                 engine: engineio::Session::new(protocol, carrier, timing, now),
@@ -150,34 +164,70 @@ impl Session {
         Some((session, opened))
     }
 
-    /// Tells the bus of the session, and begins to watch the time.
-    pub(super) fn report_opened(self: &Arc<Self>, handshake: Handshake) {
-        let guard = EndOnPanic(self);
-        {
-            let _alone = self.reporting.lock();
-            self.connection.report_opened(handshake);
-        }
-        std::mem::forget(guard);
-        // Only now, so that nothing can be reported before.
+    /// Lets it be spoken in, and begins to watch the time.
+    pub(super) fn start(self: &Arc<Self>) {
+        self.speaker.opened(self);
         let now = self.clock.now();
         let first = self.state.lock().engine.beat(now);
         if let Beat::Rest(due) | Beat::Ping(due) = first {
-            self.clock.schedule(self, due);
+            self.clock.schedule(self, self.soonest(due));
         }
         // It may have been ended before the bell could ring.
         self.look();
+    }
+
+    /// Tells the bus of the session, unless it is over already. Returns whether it did.
+    pub(crate) fn report_opened(&self, handshake: Handshake) -> bool {
+        let guard = EndOnPanic(self);
+        let is_reported = {
+            let mut reported = self.reporting.lock();
+            let is_new = *reported == Reported::Nothing && self.is_open();
+            if is_new {
+                *reported = Reported::Opened;
+                self.connection.report_opened(handshake);
+            }
+            is_new
+        };
+        std::mem::forget(guard);
+        is_reported
+    }
+
+    /// Tells the bus what the client said, unless it does not know of the session, or not any more.
+    pub(crate) fn report_received(&self, message: Incoming<'_>) {
+        let reported = self.reporting.lock();
+        if *reported == Reported::Opened {
+            self.connection.report_received(message);
+        }
+    }
+
+    /// Tells the bus that the session is over, if it knew of it.
+    pub(crate) fn report_closed(&self, reason: CloseReason) {
+        let mut reported = self.reporting.lock();
+        if std::mem::replace(&mut *reported, Reported::Closed) == Reported::Opened {
+            self.connection.report_closed(reason);
+        }
     }
 
     pub(super) const fn sid(&self) -> Sid {
         self.sid
     }
 
-    pub(super) const fn connection(&self) -> &Arc<Connection> {
+    pub(crate) const fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
+    /// What is spoken in its messages.
+    pub(super) fn speaker(&self) -> &dyn Speaker {
+        &*self.speaker
+    }
+
+    /// Milliseconds on the clock of all sessions.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
     /// How packets look now.
-    pub(super) fn form(&self, is_linked: bool) -> Form {
+    pub(crate) fn form(&self, is_linked: bool) -> Form {
         if is_linked {
             framed(self.protocol, self.base64)
         } else {
@@ -201,6 +251,12 @@ impl Session {
             .send_control_with(|is_linked| self.form(is_linked).text(kind, data));
     }
 
+    /// Sends a message that only this client gets.
+    pub(crate) fn send_message(self: &Arc<Self>, text: &str) {
+        self.connection
+            .send_control_with(|is_linked| self.form(is_linked).message(text));
+    }
+
     /// Takes one packet from the client. Returns whether more may follow.
     pub(super) fn receive(self: &Arc<Self>, packet: &Packet<'_>) -> bool {
         if !self.is_open() {
@@ -208,30 +264,19 @@ impl Session {
         }
         let message = match packet {
             Packet::Control(kind, data) => return self.control(*kind, data),
-            Packet::Text(text) => {
-                if let Some(control) = self.speaks_primus.then(|| Control::parse(text)).flatten() {
-                    if let Some(answer) = control.answer(self.connection.id()) {
-                        self.send(MESSAGE, &answer);
-                    }
-                    return true;
-                }
-                Incoming::text(text)
-            }
-            Packet::Binary(bytes) => Incoming::binary(bytes),
+            Packet::Text(text) => IncomingPayload::Text(text),
+            Packet::Binary(bytes) => IncomingPayload::Binary(bytes),
         };
         if message.len() > self.connection.context().limits.max_message {
             self.end(CloseReason::MessageTooBig);
             return false;
         }
-        let _alone = self.reporting.lock();
-        let is_open = self.is_open();
-        if is_open {
-            self.connection.report_received(message);
-        }
-        is_open
+        self.speaker.receive(self, message);
+        self.is_open()
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether messages go both ways.
+    pub(crate) fn is_open(&self) -> bool {
         self.state.lock().engine.phase() == Phase::Open && self.connection.is_open()
     }
 
@@ -284,8 +329,8 @@ impl Session {
     pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
         let now = self.clock.now();
         let lingers = self.carrier() == Carrier::Polling && lingers(&reason);
-        if lingers && self.speaks_primus && !reason.may_return() {
-            self.send(MESSAGE, primus::SERVER_CLOSE);
+        if lingers && let Some(farewell) = self.speaker.farewell(self.form(false), &reason) {
+            self.connection.send_control(farewell);
         }
         {
             let mut state = self.state.lock();
@@ -305,8 +350,7 @@ impl Session {
         } else {
             self.table.remove(self.sid);
         }
-        let _alone = self.reporting.lock();
-        self.connection.report_closed(reason);
+        self.speaker.closed(self, reason);
     }
 
     /// Has a server that is about to stop wait for a moment, in which the client can fetch what is left.
@@ -355,18 +399,27 @@ impl Session {
                 }
             }
         };
+        if let Some((_, reason)) = self.speaker.deadline().filter(|(by, _)| now >= *by) {
+            self.connection.close(reason);
+            return None;
+        }
         match beat {
             Beat::Ping(due) => {
                 self.send(PING, "");
-                Some(due)
+                Some(self.soonest(due))
             }
-            Beat::Rest(due) => Some(due),
+            Beat::Rest(due) => Some(self.soonest(due)),
             Beat::Dead => {
                 // The bell rings for it: applications may take their time to hear of an end.
                 self.connection.close(CloseReason::HeartbeatMissed);
                 None
             }
         }
+    }
+
+    /// `due`, or the deadline of what is spoken if that comes before.
+    fn soonest(&self, due: u64) -> u64 {
+        self.speaker.deadline().map_or(due, |(by, _)| due.min(by))
     }
 
     /// Whether the client could not give its sign: nobody read it, or it came behind a POST that is still arriving.
@@ -414,7 +467,7 @@ impl Session {
             state.engine.finish_upgrade()?;
             state.upgrade = None;
             let form = framed(self.protocol, self.base64);
-            let dialect = EngineIo::of(form, self.speaks_primus);
+            let dialect = self.speaker.dialect(form);
             self.connection.move_to(socket, dialect, |waiting| {
                 form.translate(self.protocol, &waiting)
             });
@@ -438,7 +491,6 @@ const OPEN: char = '0';
 const CLOSE: char = '1';
 const PING: char = '2';
 const PONG: char = '3';
-pub(super) const MESSAGE: char = '4';
 const NOOP: char = '6';
 
 /// Ends a session whose opening the application did not survive.

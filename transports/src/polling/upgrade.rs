@@ -15,10 +15,10 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::Options;
-use super::session::{MESSAGE, Opening, Session};
+use super::session::{Opening, Session};
 use crate::engineio::Packet;
 use crate::ws::{self, Language, Pump};
-use crate::{CloseReason, Connection, Context, Handshake, IncomingPayload, Socket, primus};
+use crate::{CloseReason, Connection, Context, IncomingPayload, Socket};
 
 /// More than a probe, a `5` and some pings need.
 const MAX_PROBE: usize = 1024;
@@ -27,7 +27,6 @@ const MAX_PROBE: usize = 1024;
 pub(super) async fn open(
     upgrade: OnUpgrade,
     opening: Opening,
-    handshake: Handshake,
     read_buffer: usize,
     context: Arc<Context>,
 ) {
@@ -39,7 +38,7 @@ pub(super) async fn open(
     };
     // First, so that the end is reported even if the application does not survive the opening.
     let pump = pump(Arc::clone(&session), socket, &early, read_buffer).await;
-    session.report_opened(handshake);
+    session.start();
     context.tasks.spawn(pump);
 }
 
@@ -181,9 +180,16 @@ impl Language for Packets {
         }
     }
 
+    fn is_clogged(&self) -> bool {
+        self.0.speaker().is_clogged()
+    }
+
+    fn stir(&self) {
+        self.0.speaker().stir();
+    }
+
     fn farewell(&self, reason: &CloseReason) -> Option<Bytes> {
-        let says_so = self.0.speaks_primus && !reason.may_return();
-        says_so.then(|| self.0.form(true).text(MESSAGE, primus::SERVER_CLOSE))
+        self.0.speaker().farewell(self.0.form(true), reason)
     }
 
     fn closed(&mut self, _connection: &Arc<Connection>, reason: CloseReason) {

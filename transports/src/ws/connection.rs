@@ -94,7 +94,10 @@ impl<L: Language> Pump<L> {
     fn receive(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let _turn = Turn::begin();
         for _ in 0..READ_BUDGET {
-            if self.connection.is_paused() || !self.connection.is_open() {
+            if self.connection.is_paused()
+                || self.language.is_clogged()
+                || !self.connection.is_open()
+            {
                 return false;
             }
             match Pin::new(self.stream()).poll_next(cx) {
@@ -239,6 +242,7 @@ impl<L: Language> Future for Pump<L> {
         let this = self.get_mut();
         // First of all, so that whatever happens from here on wakes this task again.
         this.connection.register(cx.waker());
+        this.language.stir();
         if matches!(this.phase, Phase::Open) {
             // Before reading: a peer that never stops sending uses up the task's budget, and writes would starve.
             let _tried_again_below = this.connection.poll_flush(cx);

@@ -13,6 +13,14 @@ pub(crate) trait Language: Send + Unpin + 'static {
     /// Takes one message: reports it, answers it, or closes the connection over it.
     fn receive(&mut self, connection: &Arc<Connection>, message: IncomingPayload<'_>);
 
+    /// Whether no further message can be taken now. The connection's task is woken when that changes.
+    fn is_clogged(&self) -> bool {
+        false
+    }
+
+    /// The connection's task was woken: what waits for the same reasons may look again.
+    fn stir(&self) {}
+
     /// What is sent before the close frame, when this side ends the connection.
     fn farewell(&self, reason: &CloseReason) -> Option<Bytes>;
 
@@ -45,6 +53,7 @@ impl Language for Json {
         }
         connection.report_received(Incoming {
             payload: message,
+            name: None,
             ack: None,
         });
     }

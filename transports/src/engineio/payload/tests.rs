@@ -149,7 +149,7 @@ fn waiting_packets_can_be_read_back() {
         let frames = waiting(protocol);
         let read: Vec<_> = frames
             .iter()
-            .map(|frame| read_waiting(protocol, frame))
+            .flat_map(|frame| read_waiting(protocol, frame))
             .collect();
         assert_eq!(
             read,

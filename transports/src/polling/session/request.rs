@@ -139,12 +139,17 @@ impl Session {
         vec![self.packet(NOOP)]
     }
 
+    /// Whether nothing more is to be taken from this client for now.
+    pub(in crate::polling) fn is_held_up(&self) -> bool {
+        self.connection.is_paused() || self.speaker.is_clogged()
+    }
+
     /// Waits while the application does not want more from this client.
     pub(in crate::polling) fn poll_resumed(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         state.post = Some(cx.waker().clone());
         // A socket has a task of its own that is woken instead; one request more does no harm then.
-        let is_held = state.engine.carrier() == Carrier::Polling && self.connection.is_paused();
+        let is_held = state.engine.carrier() == Carrier::Polling && self.is_held_up();
         if is_held && self.connection.is_open() {
             Poll::Pending
         } else {

@@ -1,0 +1,457 @@
+//! One session: between engine.io, the library and the bus.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use parking_lot::{Mutex, MutexGuard};
+use socketioxide_core::Value;
+use tokio::io::ReadBuf;
+
+use super::dialect::{self, SocketIo};
+use super::library::{Library, Parser};
+use super::outlet;
+use super::pipe::{Pipe, Received};
+use super::stream::Stream;
+use super::{event, msgpack};
+use crate::engineio::Protocol;
+use crate::polling::{Form, Session, Speaker};
+use crate::ws::frame::Opcode;
+use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator, Refusal, Turn};
+
+/// Events handed to the bus in one turn.
+const BATCH: usize = 128;
+
+/// In place of a time: no deadline.
+const NONE: u64 = u64::MAX;
+
+/// One session's way through the library.
+#[derive(Debug)]
+pub(super) struct Client {
+    protocol: Protocol,
+    library: Arc<Library>,
+    connect_timeout: u64,
+    session: OnceLock<Weak<Session>>,
+    /// Known when the library is given the session: with the client's first message, if that comes first.
+    parser: OnceLock<Parser>,
+    /// Until the bus is told of the connection.
+    handshake: Mutex<Option<Box<Handshake>>>,
+    state: Mutex<State>,
+    is_clogged: AtomicBool,
+    /// When the client has to be connected to something.
+    connect_by: AtomicU64,
+    /// When the attachments that were announced have to be there.
+    attached_by: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pipe: Pipe,
+    /// Attachments that were announced and have not come.
+    missing: usize,
+    life: Life,
+}
+
+/// How far the library's part of a session is.
+#[derive(Debug, Default)]
+enum Life {
+    /// It has not begun, or goes on.
+    #[default]
+    Open,
+    /// The client has gone. What it said before is still to be delivered, and then the end.
+    Leaving(Arc<Session>, CloseReason),
+    /// Nothing is read or delivered any more.
+    Over,
+}
+
+impl Client {
+    pub(super) fn new(
+        protocol: Protocol,
+        handshake: Handshake,
+        library: Arc<Library>,
+        connect_timeout: Duration,
+    ) -> Self {
+        Self {
+            protocol,
+            library,
+            connect_timeout: u64::try_from(connect_timeout.as_millis()).unwrap_or(u64::MAX),
+            session: OnceLock::new(),
+            parser: OnceLock::new(),
+            handshake: Mutex::new(Some(Box::new(handshake))),
+            state: Mutex::default(),
+            is_clogged: AtomicBool::new(false),
+            connect_by: AtomicU64::new(NONE),
+            attached_by: AtomicU64::new(NONE),
+        }
+    }
+
+    pub(super) fn parser(&self) -> Option<Parser> {
+        self.parser.get().copied()
+    }
+
+    fn session(&self) -> Option<Arc<Session>> {
+        self.session.get()?.upgrade()
+    }
+
+    /// Gives the session to the library.
+    fn begin(self: &Arc<Self>, session: &Arc<Session>, parser: Parser) {
+        if parser == Parser::Msgpack {
+            session.connection().settle(SocketIo::msgpack);
+        }
+        let handshake = self.handshake.lock();
+        self.library.open(
+            parser,
+            self.protocol,
+            Stream::new(Arc::clone(self)),
+            Arc::clone(self),
+            handshake.as_deref(),
+        );
+    }
+
+    // What the library reads.
+
+    /// Keeps an event that the library has parsed until it asks for more.
+    pub(super) fn parsed(&self, received: Received) {
+        self.state.lock().pipe.parsed.push(received);
+    }
+
+    /// Gives the library what the client sent. It asks only when it has parsed what it had, so this is also where the
+    /// bus hears of that: in one turn for all that came together.
+    pub(super) fn poll_read(&self, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<()> {
+        loop {
+            let session = self.session();
+            let mut state = self.state.lock();
+            let goes_on = self.goes_on(&state, session.as_deref());
+            if goes_on
+                && state.pipe.parsed.len() < BATCH
+                && let Some(has_room) = state.pipe.read(buf)
+            {
+                drop(state);
+                if has_room
+                    && self.is_clogged.swap(false, Ordering::AcqRel)
+                    && let Some(session) = session
+                {
+                    session.connection().wake_task();
+                }
+                return Poll::Ready(());
+            }
+            if goes_on && !state.pipe.parsed.is_empty() {
+                self.deliver(state, session.as_ref());
+                continue;
+            }
+            // First, so that whoever changes something from here on wakes this task again.
+            state.pipe.wait(cx.waker());
+            if goes_on != self.goes_on(&state, session.as_deref()) {
+                continue;
+            }
+            return match std::mem::replace(&mut state.life, Life::Over) {
+                Life::Open if session.is_some() => {
+                    state.life = Life::Open;
+                    Poll::Pending
+                }
+                Life::Leaving(session, reason) => {
+                    drop(state);
+                    session.report_closed(reason);
+                    Poll::Ready(())
+                }
+                // The end, for the library too.
+                Life::Open | Life::Over => Poll::Ready(()),
+            };
+        }
+    }
+
+    /// Whether the bus takes more of what the client said.
+    fn goes_on(&self, state: &State, session: Option<&Session>) -> bool {
+        match (&state.life, session) {
+            (Life::Open, Some(session)) => session.is_open() && !session.connection().is_paused(),
+            (Life::Leaving(..), _) => true,
+            (Life::Open, None) | (Life::Over, _) => false,
+        }
+    }
+
+    /// Tells the bus what was parsed. What it does not want yet stays.
+    fn deliver(&self, mut state: MutexGuard<'_, State>, session: Option<&Arc<Session>>) {
+        let parsed = std::mem::take(&mut state.pipe.parsed);
+        let leaving = match &state.life {
+            Life::Leaving(session, _) => Some(Arc::clone(session)),
+            Life::Open | Life::Over => None,
+        };
+        drop(state);
+        let Some(session) = leaving.as_ref().or(session) else {
+            return;
+        };
+        let mut parsed = parsed.into_iter();
+        let delivered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let _turn = Turn::begin();
+            while leaving.is_some() || (session.is_open() && !session.connection().is_paused()) {
+                match parsed.next() {
+                    Some(received) => take(session, &received),
+                    None => break,
+                }
+            }
+        }));
+        if delivered.is_err() {
+            // The application's code: what it was told is gone, and so is this connection.
+            return session.connection().close(CloseReason::Internal);
+        }
+        self.state.lock().pipe.parsed.splice(0..0, parsed);
+    }
+
+    /// The library has let go of the session. If nobody else has ended it, the client broke the rules.
+    pub(super) fn let_go(&self) {
+        let session = self.session();
+        let state = self.state.lock();
+        // What was right before the mistake counts.
+        if self.goes_on(&state, session.as_deref()) && !state.pipe.parsed.is_empty() {
+            self.deliver(state, session.as_ref());
+        } else {
+            drop(state);
+        }
+        let life = std::mem::replace(&mut self.state.lock().life, Life::Over);
+        match life {
+            Life::Leaving(session, reason) => session.report_closed(reason),
+            Life::Open => {
+                let detail = "a packet that makes no sense here";
+                self.close(CloseReason::ProtocolError(detail.into()));
+            }
+            Life::Over => {}
+        }
+    }
+
+    // What the library decides.
+
+    /// Asks the application whether the client may connect to `/`. If not, the client is told.
+    pub(super) async fn admit(&self, auth: Option<&Value>) -> bool {
+        let Some(session) = self.session() else {
+            return false;
+        };
+        // There is one at a time, and none after the first that was let in.
+        let handshake = self.handshake.lock().take();
+        let Some(mut handshake) = handshake else {
+            return false;
+        };
+        let context = session.connection().context();
+        let admitted = match read_auth(auth) {
+            Ok(auth) => {
+                handshake.auth = auth;
+                let admit = AssertUnwindSafe(context.admit(&mut handshake));
+                admit.catch_unwind().await.unwrap_or_else(|_| {
+                    let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+                    Err(Refusal::new("internal error").with_status(status))
+                })
+            }
+            Err(refusal) => Err(refusal),
+        };
+        *self.handshake.lock() = Some(handshake);
+        if let Err(refusal) = &admitted {
+            context.metrics.count_refusal("authorization");
+            let parser = self.parser().unwrap_or(Parser::Json);
+            session.connection().send_control_with(|is_linked| {
+                let form = session.form(is_linked);
+                dialect::refused(form, parser, self.protocol, refusal)
+            });
+        }
+        admitted.is_ok()
+    }
+
+    /// Lets the client in, and tells the bus.
+    pub(super) fn connect(&self) {
+        let handshake = self.handshake.lock().take();
+        let (Some(session), Some(handshake)) = (self.session(), handshake) else {
+            return;
+        };
+        self.has_arrived();
+        let parser = self.parser().unwrap_or(Parser::Json);
+        let connection = session.connection();
+        connection.send_control_with(|is_linked| {
+            let form = session.form(is_linked);
+            dialect::connected(form, parser, self.protocol, connection.id())
+        });
+        session.report_opened(*handshake);
+    }
+
+    /// The client is connected to something.
+    pub(super) fn has_arrived(&self) {
+        self.connect_by.store(NONE, Ordering::Relaxed);
+    }
+
+    /// Ends the session.
+    pub(super) fn close(&self, reason: CloseReason) {
+        if let Some(session) = self.session() {
+            session.connection().close(reason);
+        }
+    }
+
+    /// Sends a packet of another namespace.
+    pub(super) fn forward(&self, encode: impl FnOnce(Form) -> Bytes) {
+        if let Some(session) = self.session() {
+            session
+                .connection()
+                .send_control_with(|is_linked| encode(session.form(is_linked)));
+        }
+    }
+
+    /// A binary message as the client gets it: engine.io 3 puts its type in front.
+    pub(super) fn without_marker<'a>(&self, message: &'a [u8]) -> &'a [u8] {
+        match self.protocol {
+            Protocol::V3 => message.get(1..).unwrap_or_default(),
+            Protocol::V4 => message,
+        }
+    }
+
+    /// Keeps the time in which announced attachments have to come.
+    fn count_attachments(
+        &self,
+        state: &mut State,
+        message: IncomingPayload<'_>,
+        session: &Session,
+    ) {
+        match message {
+            IncomingPayload::Text(text) => state.missing = outlet::attachments(text).0,
+            IncomingPayload::Binary(_) => state.missing = state.missing.saturating_sub(1),
+        }
+        let is_new = matches!(message, IncomingPayload::Text(_));
+        if state.missing == 0 {
+            self.attached_by.store(NONE, Ordering::Relaxed);
+        } else if is_new {
+            let limit = session.connection().context().limits.receive_timeout;
+            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            let by = session.now().saturating_add(limit);
+            self.attached_by.store(by, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Takes what the client said or did in `/`.
+fn take(session: &Arc<Session>, received: &Received) {
+    match received {
+        Received::Event(value, ack) => {
+            let read = event::read(value, *ack, |message| session.report_received(message));
+            if let Err(detail) = read {
+                let reason = CloseReason::ProtocolError(detail.into());
+                session.connection().close(reason);
+            }
+        }
+        Received::Leave => session.connection().close(CloseReason::PeerClosed(1000)),
+    }
+}
+
+/// What the client says of itself.
+fn read_auth(auth: Option<&Value>) -> Result<Option<serde_json::Value>, Refusal> {
+    let json;
+    let text = match auth {
+        None => return Ok(None),
+        Some(Value::Str(text, _)) => &**text,
+        Some(Value::Bytes(bytes)) => {
+            json = msgpack::to_json(bytes).unwrap_or_default();
+            &*json
+        }
+    };
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|_| Refusal::new("auth cannot be read").with_status(http::StatusCode::BAD_REQUEST))
+}
+
+impl Speaker for Arc<Client> {
+    fn dialect(&self, form: Form) -> &'static dyn Dialect {
+        SocketIo::of(form, Parser::Json)
+    }
+
+    fn opened(&self, session: &Arc<Session>) {
+        let by = session.now().saturating_add(self.connect_timeout);
+        self.connect_by.store(by, Ordering::Relaxed);
+        let _only_once = self.session.set(Arc::downgrade(session));
+        // In version 4 the server connects clients to `/` by itself, and so speaks first (§2.5).
+        if self.protocol == Protocol::V3 && self.parser.set(Parser::Json).is_ok() {
+            self.begin(session, Parser::Json);
+        }
+    }
+
+    fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
+        let (opcode, prefix, payload, parser): (_, &[u8], _, _) = match message {
+            IncomingPayload::Text(text) => (Opcode::Text, b"4", text.as_bytes(), Parser::Json),
+            IncomingPayload::Binary(bytes) => match self.protocol {
+                Protocol::V4 => (Opcode::Binary, b"", bytes, Parser::Msgpack),
+                Protocol::V3 => (Opcode::Binary, &[4], bytes, Parser::Msgpack),
+            },
+        };
+        // Nothing is negotiated; but who speaks msgpack never sends a text.
+        if self.parser.set(parser).is_ok() {
+            self.begin(session, parser);
+        }
+        let reader = {
+            let mut state = self.state.lock();
+            if matches!(state.life, Life::Over) {
+                return;
+            }
+            if self.parser() == Some(Parser::Json) {
+                self.count_attachments(&mut state, message, session);
+            }
+            let is_clogged = state.pipe.push(opcode, prefix, payload);
+            self.is_clogged.store(is_clogged, Ordering::Release);
+            state.pipe.take_reader()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn is_clogged(&self) -> bool {
+        self.is_clogged.load(Ordering::Acquire)
+    }
+
+    fn stir(&self) {
+        let reader = {
+            let mut state = self.state.lock();
+            match state.pipe.has_something() {
+                true => state.pipe.take_reader(),
+                false => None,
+            }
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn deadline(&self) -> Option<(u64, CloseReason)> {
+        let connect_by = self.connect_by.load(Ordering::Relaxed);
+        let attached_by = self.attached_by.load(Ordering::Relaxed);
+        match connect_by.min(attached_by) {
+            NONE => None,
+            by if by == connect_by => Some((by, CloseReason::ConnectTimeout)),
+            by => Some((by, CloseReason::ReceiveTimeout)),
+        }
+    }
+
+    fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
+        let parser = self.parser()?;
+        (!reason.may_return()).then(|| dialect::disconnected(form, parser))
+    }
+
+    fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
+        let is_peers = reason.initiator() == Initiator::Peer;
+        let reader = {
+            let mut state = self.state.lock();
+            let has_reader = self.parser().is_some() && !matches!(state.life, Life::Over);
+            if is_peers && has_reader && !state.pipe.is_idle() {
+                state.life = Life::Leaving(Arc::clone(session), reason.clone());
+            } else {
+                state.life = Life::Over;
+                state.pipe.clear();
+            }
+            state.pipe.take_reader()
+        };
+        self.is_clogged.store(false, Ordering::Release);
+        let is_over = matches!(self.state.lock().life, Life::Over);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        if is_over {
+            session.report_closed(reason);
+        }
+    }
+}
