@@ -108,7 +108,7 @@ async fn metric(server: &Binary, name: &str) -> f64 {
 #[tokio::test]
 async fn metrics_count_connections_messages_and_refusals() {
     const OPEN: &str = "stellar_connections{transport=\"ws\"}";
-    let server = Binary::demo();
+    let server = Binary::serve(&["--demo", "--transport", "ws"], "");
     assert_eq!(metric(&server, OPEN).await, 0.0);
     let mut one = server.primus().await;
     let mut two = server.plain().await;
@@ -162,7 +162,7 @@ async fn metrics_count_connections_messages_and_refusals() {
             "stellar_handshakes_refused_total{reason=\"handshake\"}"
         )
         .await,
-        2.0
+        1.0
     );
     assert_eq!(
         metric(
