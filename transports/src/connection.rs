@@ -184,6 +184,7 @@ impl Connection {
 
     /// Replaces the dialects before and after the move to a socket, for a peer that shows what it speaks only once it
     /// has spoken. To be called before the connection is reported open, and once.
+    #[cfg(feature = "socketio")]
     pub(crate) fn settle(&self, dialects: fn(bool) -> &'static dyn Dialect) {
         let _was_settled = self.settled.set(dialects);
     }

@@ -93,6 +93,8 @@ pub struct Door {
     pub path: &'static str,
     /// Whether requests must carry an `EIO` parameter (`Some(true)`), must not (`Some(false)`), or may.
     pub engineio: Option<bool>,
+    /// Whether scripts below the path are public files: servers of the kind bring their client's along.
+    pub has_scripts: bool,
     /// Who comes in here.
     pub clients: &'static str,
 }
@@ -100,7 +102,9 @@ pub struct Door {
 impl Door {
     /// Whether a request for `path` with `query` is at this door.
     pub fn is_for(&self, path: &str, query: &str) -> bool {
+        let is_script = self.has_scripts && (path.ends_with(".js") || path.ends_with(".js.map"));
         is_under(path, self.path)
+            && !is_script
             && self
                 .engineio
                 .is_none_or(|wanted| wanted == has_parameter(query, "EIO"))
@@ -116,11 +120,13 @@ pub const REGISTRY: &[Entry] = &[
             Door {
                 path: "/primus",
                 engineio: Some(false),
+                has_scripts: false,
                 clients: "Primus (websockets) and the generated client",
             },
             Door {
                 path: "/ws",
                 engineio: None,
+                has_scripts: false,
                 clients: "any WebSocket client, plain JSON",
             },
         ],
@@ -136,11 +142,13 @@ pub const REGISTRY: &[Entry] = &[
             Door {
                 path: "/primus",
                 engineio: Some(true),
+                has_scripts: false,
                 clients: "Primus (engine.io) and old browsers",
             },
             Door {
                 path: "/engine.io",
                 engineio: None,
+                has_scripts: false,
                 clients: "engine.io-client",
             },
         ],
@@ -160,6 +168,7 @@ pub const REGISTRY: &[Entry] = &[
         doors: &[Door {
             path: "/socket.io",
             engineio: None,
+            has_scripts: true,
             clients: "socket.io clients",
         }],
         #[cfg(feature = "socketio")]
@@ -212,5 +221,8 @@ mod tests {
         assert!(!ws.doors[0].is_for("/primus/", "EIO=4"));
         assert!(polling.doors[0].is_for("/primus/", "x=1&EIO=4"));
         assert!(!polling.doors[1].is_for("/engine.iox", "EIO=4"));
+        let socketio = entry("socketio").unwrap().doors[0];
+        assert!(socketio.is_for("/socket.io/", "EIO=4&transport=polling"));
+        assert!(!socketio.is_for("/socket.io/socket.io.min.js", ""));
     }
 }

@@ -20,9 +20,9 @@ pub(crate) use fault::Fault;
 pub(crate) use heartbeat::{Beat, Timing};
 pub(crate) use jsonp::Jsonp;
 pub(crate) use packet::{Kind, Malformed, Packet};
-pub(crate) use payload::{
-    Answer, Body, append_waiting_binary, read_waiting, waiting_binary, waiting_text,
-};
+#[cfg(feature = "socketio")]
+pub(crate) use payload::append_waiting_binary;
+pub(crate) use payload::{Answer, Body, read_waiting, waiting_binary, waiting_text};
 pub(crate) use query::{Query, TransportName};
 pub(crate) use session::{Carrier, Misfit, Phase, Reaction, Session, Upgrade};
 

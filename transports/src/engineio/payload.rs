@@ -179,6 +179,7 @@ pub(crate) fn waiting_binary(protocol: Protocol, bytes: &[u8]) -> Bytes {
 
 /// Puts a binary message right behind the packets that wait in `group`, to be polled with them. It is base64 whoever
 /// polls it, because the group is text.
+#[cfg(feature = "socketio")]
 pub(crate) fn append_waiting_binary(protocol: Protocol, group: &mut BytesMut, bytes: &[u8]) {
     match protocol {
         Protocol::V4 => {

@@ -79,6 +79,7 @@ impl Form {
     }
 
     /// A text message and binary ones right behind it, with nothing in between.
+    #[cfg(feature = "socketio")]
     pub(crate) fn group<B: AsRef<[u8]>>(self, text: &str, attachments: &[B]) -> Bytes {
         let head = self.message(text);
         if attachments.is_empty() {

@@ -40,11 +40,14 @@ use self::clock::Clock;
 use self::compression::Coding;
 use self::cors::Cors;
 use self::delivery::Delivery;
+#[cfg(feature = "socketio")]
 pub(crate) use self::form::Form;
 use self::plan::{Plan, Refused};
 use self::session::Opening;
 pub(crate) use self::session::Session;
-pub(crate) use self::speaker::{Speaker, Subprotocol};
+#[cfg(feature = "socketio")]
+pub(crate) use self::speaker::Speaker;
+pub(crate) use self::speaker::Subprotocol;
 use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Protocol, Timing};
 use crate::ws::handshake::Accept;

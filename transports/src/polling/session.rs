@@ -222,6 +222,7 @@ impl Session {
     }
 
     /// Milliseconds on the clock of all sessions.
+    #[cfg(feature = "socketio")]
     pub(crate) fn now(&self) -> u64 {
         self.clock.now()
     }
