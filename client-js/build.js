@@ -9,10 +9,19 @@ const { minify } = require('terser');
 
 // File name in dist/ -> files of src/transports/ inside.
 const VARIANTS = {
-  ws: ['ws'],
-  polling: ['polling'],
-  'ws-polling': ['ws', 'polling', 'upgrade'],
+  ws: ['websocket', 'ws'],
+  polling: ['engineio', 'polling'],
+  'ws-polling': ['websocket', 'ws', 'engineio', 'upgrade', 'polling'],
+  socketio: ['websocket', 'engineio', 'upgrade', 'socketio'],
 };
+
+// What only some variants need stands behind these; elsewhere it is dead code, and the minifier drops it.
+function constants(variant) {
+  return {
+    SEVERAL_TRANSPORTS: variant === 'ws-polling' || variant === 'socketio',
+    SOCKETIO: variant === 'socketio',
+  };
+}
 
 // Fixed order: the class first, transports where `transports` is known.
 const SOURCES = ['client', 'emitter', 'packets', 'connection', 'address', 'TRANSPORTS', 'verbs', 'rooms', 'http', 'actions'];
@@ -24,31 +33,31 @@ function read(name) {
   return fs.readFileSync(path.join(__dirname, 'src', `${name}.js`), 'utf8').trim();
 }
 
-// What only a choice of transports needs is dead code without one, and the minifier drops it.
-function choice(transports) {
-  return `var SEVERAL_TRANSPORTS = ${transports.length > 1};`;
+function declared(variant) {
+  return Object.entries(constants(variant)).map(([name, value]) => `var ${name} = ${value};`).join('\n');
 }
 
-function join(transports) {
-  const names = SOURCES.flatMap((name) => (name === 'TRANSPORTS' ? transports.map((t) => `transports/${t}`) : name));
+function join(variant) {
+  const transports = VARIANTS[variant].map((name) => `transports/${name}`);
+  const names = SOURCES.flatMap((name) => (name === 'TRANSPORTS' ? transports : name));
   return [
     `// ${NOTICE}`,
     '(function () {',
     "'use strict';",
-    `\n${choice(transports)}`,
+    `\n${declared(variant)}`,
     ...names.map((name) => `\n${read(name)}`),
     '\nreturn StellarClient;',
     '})()\n',
   ].join('\n');
 }
 
-async function compress(transports) {
-  const readable = join(transports).replace(choice(transports), '');
+async function compress(variant) {
+  const readable = join(variant).replace(declared(variant), '');
   // A minifier may compute with a string literal, but not with a name that it does not know. As the
   // value of an assignment the code stays an expression.
   const { code } = await minify(`RESULT = ${readable.replace(TOKEN, 'SETTINGS')}`, {
     ecma: 5,
-    compress: { passes: 3, global_defs: { SEVERAL_TRANSPORTS: transports.length > 1 } },
+    compress: { passes: 3, global_defs: constants(variant) },
     // Names that begin with an underscore are the client's own.
     mangle: { properties: { regex: /^_[a-z]/ } },
     format: { comments: false },
@@ -60,9 +69,9 @@ async function compress(transports) {
 // All files of dist/, by name.
 async function build() {
   const files = {};
-  for (const [variant, transports] of Object.entries(VARIANTS)) {
-    files[`${variant}.js`] = join(transports);
-    files[`${variant}.min.js`] = await compress(transports);
+  for (const variant of Object.keys(VARIANTS)) {
+    files[`${variant}.js`] = join(variant);
+    files[`${variant}.min.js`] = await compress(variant);
   }
   return files;
 }

@@ -12,25 +12,62 @@ use sha1::{Digest, Sha1};
 
 use crate::config::Config;
 
-/// One line per set of transports that a script can be built for: their names joined with `-`, the readable source
-/// and the minified one.
-const VARIANTS: &[(&str, &str, &str)] = &[
-    (
-        "ws",
-        include_str!("../client-js/dist/ws.js"),
-        include_str!("../client-js/dist/ws.min.js"),
-    ),
-    (
-        "polling",
-        include_str!("../client-js/dist/polling.js"),
-        include_str!("../client-js/dist/polling.min.js"),
-    ),
-    (
-        "ws-polling",
-        include_str!("../client-js/dist/ws-polling.js"),
-        include_str!("../client-js/dist/ws-polling.min.js"),
-    ),
+/// A script as it was built.
+#[derive(Debug)]
+struct Variant {
+    /// What it calls the ways that it knows to reach the server, the preferred one first.
+    transports: &'static [&'static str],
+    /// Where it connects to.
+    path: &'static str,
+    readable: &'static str,
+    minified: &'static str,
+}
+
+const VARIANTS: &[Variant] = &[
+    Variant {
+        transports: &["ws"],
+        path: "/primus",
+        readable: include_str!("../client-js/dist/ws.js"),
+        minified: include_str!("../client-js/dist/ws.min.js"),
+    },
+    Variant {
+        transports: &["polling"],
+        path: "/primus",
+        readable: include_str!("../client-js/dist/polling.js"),
+        minified: include_str!("../client-js/dist/polling.min.js"),
+    },
+    Variant {
+        transports: &["ws", "polling"],
+        path: "/primus",
+        readable: include_str!("../client-js/dist/ws-polling.js"),
+        minified: include_str!("../client-js/dist/ws-polling.min.js"),
+    },
+    Variant {
+        // WebSocket and long polling are one door of one transport here, open or closed together.
+        transports: &["socketio", "socketio-polling"],
+        path: "/socket.io",
+        readable: include_str!("../client-js/dist/socketio.js"),
+        minified: include_str!("../client-js/dist/socketio.min.js"),
+    },
 ];
+
+/// The variant for the listed transports, and the names that it is to try in this order. The first of the list
+/// decides; what its script cannot speak as well is left out.
+fn choose(listed: &[String]) -> Option<(&'static Variant, Vec<&str>)> {
+    let names: Vec<&str> = match listed.first()?.as_str() {
+        "socketio" => vec!["socketio", "socketio-polling"],
+        _ => listed
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| *name != "socketio")
+            .collect(),
+    };
+    let variant = VARIANTS.iter().find(|variant| {
+        variant.transports.len() == names.len()
+            && names.iter().all(|name| variant.transports.contains(name))
+    })?;
+    Some((variant, names))
+}
 
 const SCRIPT: &str = include_str!("../client-js/wrap/script.js");
 const MODULE: &str = include_str!("../client-js/wrap/module.js");
@@ -55,7 +92,7 @@ struct Settings<'a> {
     path: &'a str,
     default_room: &'a str,
     simultaneous_actions: u32,
-    transports: &'a [String],
+    transports: &'a [&'a str],
     ping_timeout: u64,
     cookie_key: &'a str,
 }
@@ -67,22 +104,15 @@ pub fn generate(
     global: &str,
     format: Format,
 ) -> Option<String> {
-    let mut sorted = transports.to_vec();
-    sorted.sort_by_key(|name| {
-        stellar_transports::REGISTRY
-            .iter()
-            .position(|entry| entry.name == name)
-    });
-    let variant = sorted.join("-");
-    let (_, readable, minified) = VARIANTS.iter().find(|(name, ..)| *name == variant)?;
+    let (variant, names) = choose(transports)?;
     let interval = config.limits.ping_interval_ms;
     let settings = Settings {
         url: config.client.url.as_deref(),
         api_path: format!("/{}", config.web.url_path_for_actions),
-        path: "/primus",
+        path: variant.path,
         default_room: &config.client.default_room,
         simultaneous_actions: config.general.simultaneous_actions,
-        transports,
+        transports: &names,
         // As Primus does: half an interval of grace. Without pings it is 0: there is nothing to wait for.
         ping_timeout: interval + interval / 2,
         cookie_key: &config.web.cookie_key,
@@ -90,9 +120,9 @@ pub fn generate(
     let settings = script_safe(&crate::json::to_string(&settings));
     let global = script_safe(&crate::json::to_string(&global));
     let (client, wrapper) = match format {
-        Format::Readable => (readable, SCRIPT),
-        Format::Minified => (minified, SCRIPT),
-        Format::Module => (minified, MODULE),
+        Format::Readable => (variant.readable, SCRIPT),
+        Format::Minified => (variant.minified, SCRIPT),
+        Format::Module => (variant.minified, MODULE),
     };
     let client = client.replacen("\"%SETTINGS%\"", &settings, 1);
     // Wrapper first: what is filled in last is not searched for tokens again.
@@ -292,21 +322,49 @@ mod tests {
     }
 
     #[test]
-    fn a_script_has_the_listed_transports_in_their_order_and_no_others() {
-        for (listed, has_websocket, has_polling) in [
-            (&["ws"][..], true, false),
-            (&["polling"][..], false, true),
-            (&["ws", "polling"][..], true, true),
-            (&["polling", "ws"][..], true, true),
+    fn a_script_tries_what_it_can_speak_of_the_list_in_its_order() {
+        for (listed, names) in [
+            ("ws", "ws"),
+            ("ws,socketio", "ws"),
+            ("polling", "polling"),
+            ("polling,socketio", "polling"),
+            ("ws,polling", "ws,polling"),
+            ("polling,ws", "polling,ws"),
+            ("ws,polling,socketio", "ws,polling"),
+            ("ws,socketio,polling", "ws,polling"),
+            ("polling,ws,socketio", "polling,ws"),
+            ("polling,socketio,ws", "polling,ws"),
+            ("socketio", "socketio,socketio-polling"),
+            ("socketio,ws", "socketio,socketio-polling"),
+            ("socketio,polling", "socketio,socketio-polling"),
+            ("socketio,ws,polling", "socketio,socketio-polling"),
+            ("socketio,polling,ws", "socketio,socketio-polling"),
         ] {
-            let config = listing(listed);
+            let config = listing(&listed.split(',').collect::<Vec<_>>());
+            let rides = names.starts_with("socketio");
+            let names: Vec<_> = names.split(',').collect();
+            let order = format!("\"transports\":{}", crate::json::to_string(&names));
             for format in [Format::Readable, Format::Minified, Format::Module] {
                 let script = generate(&config, &config.transport, "StellarClient", format).unwrap();
-                assert_eq!(script.contains("typeof WebSocket"), has_websocket);
-                assert_eq!(script.contains("transport=polling"), has_polling);
-                let order = format!("\"transports\":{}", crate::json::to_string(&listed));
-                assert!(script.contains(&order), "{order}");
+                for (part, is_in) in [
+                    (&*order, true),
+                    ("typeof WebSocket", rides || names.contains(&"ws")),
+                    ("transport=polling", rides || names.contains(&"polling")),
+                    ("2[\"message\",", rides),
+                    ("\"path\":\"/socket.io\"", rides),
+                    ("\"path\":\"/primus\"", !rides),
+                ] {
+                    assert_eq!(script.contains(part), is_in, "{part} for {listed}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn there_is_no_script_for_nothing_and_for_what_is_unknown() {
+        for listed in [&[][..], &["pigeon"], &["ws", "pigeon"]] {
+            let config = listing(listed);
+            assert!(generate(&config, &config.transport, "Mine", Format::Readable).is_none());
         }
     }
 
@@ -316,6 +374,7 @@ mod tests {
             (&["ws"][..], 5000),
             (&["polling"][..], 5000),
             (&["ws", "polling"][..], 6000),
+            (&["socketio"][..], 6000),
         ] {
             let (gzip, _) = Scripts::new(&listing(listed)).size().unwrap();
             assert!(gzip <= limit, "{listed:?}: {gzip} bytes");

@@ -3,6 +3,7 @@
 'use strict';
 
 var SEVERAL_TRANSPORTS = false;
+var SOCKETIO = false;
 
 // The class, its settings and what every other file leans on.
 
@@ -196,7 +197,7 @@ function receive(client, text) {
   } catch (error) {
     return client._raise('error', error);
   }
-  if (typeof packet === 'string' && !packet.indexOf('primus::')) {
+  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
     if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
     if (packet === 'primus::server::close') end(client, 'closed by the server')();
     return;
@@ -328,6 +329,7 @@ function open(client, timeout) {
           if (text) receive(client, text);
         }),
         close: failed,
+        ended: SOCKETIO && whileCurrent(function () { end(client, 'closed by the server')(); }),
         moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
           // Whatever stood in the way has gone: the next connection may begin with the first transport again.
           delete worked[place(options)];
@@ -532,8 +534,9 @@ function address(options, door) {
   return options.url + options.path + query;
 }
 
-// Long polling: engine.io 4 over XMLHttpRequest. One GET waits at the server at all times. What is sent
-// while a POST is under way, or within one turn of the event loop, leaves together with the next POST.
+// A session of engine.io 4, by long polling over XMLHttpRequest until it moves to a socket. One GET waits at the
+// server at all times. What is sent while a POST is under way, or within one turn of the event loop, leaves
+// together with the next POST.
 
 // Between the packets of one body.
 var SEPARATOR = String.fromCharCode(30);
@@ -546,149 +549,159 @@ function weight(text) {
   return text.replace(/[^\0-\x7f]/g, '***').length;
 }
 
-transports.polling = {
-  supported: httpRequest,
+// `begin`, if there is one, opens the session on a socket; it returns the function that ends it.
+function engineio(options, handlers, begin) {
+  var url = address(options, '/?EIO=4&transport=polling&');
+  var queue = []; // packets that wait to leave
+  var underWay = {}; // method -> request
+  var number = 0; // of the next request: no cache may take one for another
+  var isOver = false;
+  var isEnded = false; // by the server
+  var sid, maxPayload, turn, timer, paused, session, stopSocket;
 
-  open: function (options, handlers) {
-    var url = address(options, '/?EIO=4&transport=polling&');
-    var queue = []; // packets that wait to leave
-    var underWay = {}; // method -> request
-    var number = 0; // of the next request: no cache may take one for another
-    var isOver = false;
-    var sid, maxPayload, turn, timer, paused, stopUpgrade;
+  var put = function (packet) {
+    queue.push(packet);
+    turn = turn || setTimeout(function () {
+      turn = 0;
+      proceed();
+    }, 0);
+  };
 
-    var put = function (packet) {
-      queue.push(packet);
-      turn = turn || setTimeout(function () {
-        turn = 0;
-        proceed();
-      }, 0);
-    };
-
-    function batch() {
-      var size = 0;
-      var count = 0;
-      while (count < queue.length) {
-        size += weight(queue[count]);
-        // A packet that is too large alone is for the server to refuse.
-        if (count && size + count > maxPayload) break;
-        count++;
-      }
-      return queue.splice(0, count).join(SEPARATOR);
+  function batch() {
+    var size = 0;
+    var count = 0;
+    while (count < queue.length) {
+      size += weight(queue[count]);
+      // A packet that is too large alone is for the server to refuse.
+      if (count && size + count > maxPayload) break;
+      count++;
     }
+    return queue.splice(0, count).join(SEPARATOR);
+  }
 
-    function start(method, body) {
-      underWay[method] = exchange(options, method, url + '&t=' + number++, 'text/plain', body, function (xhr) {
-        if (underWay[method] !== xhr) return;
-        underWay[method] = 0;
-        if (xhr.status !== 200) return refused(method, xhr.status, xhr.responseText);
-        if (!body) xhr.responseText.split(SEPARATOR).forEach(take);
-        proceed();
-      });
+  function start(method, body) {
+    underWay[method] = exchange(options, method, url + '&t=' + number++, 'text/plain', body, function (xhr) {
+      if (underWay[method] !== xhr) return;
+      underWay[method] = 0;
+      if (xhr.status !== 200) return refused(method + ' answered ' + xhr.status, xhr.responseText);
+      if (!body) receive(xhr.responseText.split(SEPARATOR));
+      proceed();
+    });
+  }
+
+  function receive(packets) {
+    // Known before the first of them is told: whoever closes because of it need not tell the server.
+    isEnded = packets[packets.length - 1] === '1';
+    packets.forEach(take);
+  }
+
+  // Starts whatever is due.
+  function proceed() {
+    var isPosting = underWay.POST;
+    if (isOver) {
+      if (!isPosting && queue.length) start('POST', batch());
+      // All is said. An opening is waited for nevertheless: its session is to be closed as well.
+      else if (!isPosting && sid) abort();
+    } else if (SEVERAL_TRANSPORTS && paused) {
+      if (!isPosting && !underWay.GET) paused();
+    } else {
+      if (!underWay.GET) start('GET');
+      if (!isPosting && !turn && queue.length) start('POST', batch());
     }
+  }
 
-    // Starts whatever is due.
-    function proceed() {
-      var isPosting = underWay.POST;
-      if (isOver) {
-        if (!isPosting && queue.length) start('POST', batch());
-        // All is said. An opening is waited for nevertheless: its session is to be closed as well.
-        else if (!isPosting && sid) abort();
-      } else if (SEVERAL_TRANSPORTS && paused) {
-        if (!isPosting && !underWay.GET) paused();
-      } else {
-        if (!underWay.GET) start('GET');
-        if (!isPosting && !turn && queue.length) start('POST', batch());
-      }
+  function take(packet) {
+    var type = packet.charAt(0);
+    var data = packet.slice(1);
+    var hello = !sid && type === '0' && parsed(data);
+    if (hello) {
+      sid = hello.sid;
+      url += '&sid=' + sid;
+      if (isOver) return queue.push('1');
+      maxPayload = hello.maxPayload || Infinity;
+      link.silence = hello.pingInterval + hello.pingTimeout;
+      if (SEVERAL_TRANSPORTS) stopSocket = stopSocket || upgrade(options, hello, session);
+      return handlers.open();
     }
+    // Gateways that answer 200 to everything are not our server.
+    if (!sid || !/[1246b]/.test(type)) return refused(SOCKETIO && begin ? 'got' : 'GET answered 200', packet);
+    if (isOver) return;
+    if (type === '1') return finish({});
+    if (type === '2') put('3' + data);
+    handlers.message(type === '4' && data);
+  }
 
-    function take(packet) {
-      var type = packet.charAt(0);
-      var data = packet.slice(1);
-      var hello = !sid && type === '0' && parsed(data);
-      if (hello) {
-        sid = hello.sid;
-        url += '&sid=' + sid;
-        if (isOver) return queue.push('1');
-        maxPayload = hello.maxPayload || Infinity;
-        link.silence = hello.pingInterval + hello.pingTimeout;
-        if (SEVERAL_TRANSPORTS) {
-          stopUpgrade = upgrade(options, hello, { pause: pause, move: move, take: take, finish: finish });
-        }
-        return handlers.open();
-      }
-      // Gateways that answer 200 to everything are not our server.
-      if (!sid || !/[1246b]/.test(type)) return refused('GET', 200, packet);
+  function refused(what, text) {
+    finish({ error: new Error(link.name + ': ' + what + ' ' + text.slice(0, 200)) });
+  }
+
+  // The link has ended, without our doing. Dropping the held GET tells the server, if it can be told.
+  function finish(info) {
+    var wasOver = isOver;
+    isOver = true;
+    abort();
+    if (!wasOver) handlers.close(info);
+  }
+
+  // Begins no more requests, and calls `ready` when none is under way. Without `ready` polling goes on.
+  function pause(ready) {
+    paused = ready;
+    proceed();
+  }
+
+  // From now on `socket` carries the session; the next thing to be said on it is what has gathered here.
+  function move(socket) {
+    clearTimeout(turn);
+    put = socket.send;
+    link.close = halt;
+    link.name = socket.name;
+    queue.forEach(put);
+  }
+
+  function halt() {
+    clearTimeout(timer);
+    clearTimeout(turn);
+    if (SEVERAL_TRANSPORTS && stopSocket) stopSocket();
+  }
+
+  function abort() {
+    var requests = underWay;
+    underWay = {};
+    queue = [];
+    halt();
+    Object.keys(requests).forEach(function (method) {
+      if (requests[method]) requests[method].abort();
+    });
+  }
+
+  var link = {
+    name: OVER_POLLING,
+
+    send: function (text) { put('4' + text); },
+
+    // What was sent before still arrives. The held GET is dropped last: without it the server ends the session.
+    close: function () {
       if (isOver) return;
-      if (type === '1') return finish({});
-      if (type === '2') put('3' + data);
-      handlers.message(type === '4' && data);
-    }
-
-    function refused(method, status, text) {
-      finish({ error: new Error('polling: ' + method + ' answered ' + status + ' ' + text.slice(0, 200)) });
-    }
-
-    // The link has ended, without our doing. Dropping the held GET tells the server, if it can be told.
-    function finish(info) {
-      var wasOver = isOver;
       isOver = true;
-      abort();
-      if (!wasOver) handlers.close(info);
-    }
-
-    // Begins no more requests, and calls `ready` when none is under way. Without `ready` polling goes on.
-    function pause(ready) {
-      paused = ready;
+      halt();
+      timer = setTimeout(abort, FAREWELL);
+      if (isEnded) return abort();
+      if (sid) queue.push('1');
       proceed();
     }
+  };
 
-    // From now on `socket` carries the session; the next thing to be said on it is what has gathered here.
-    function move(socket) {
-      clearTimeout(turn);
-      put = socket.send;
-      link.close = stopUpgrade;
-      link.name = socket.name;
-      queue.forEach(put);
-      handlers.moved();
-    }
+  if (SEVERAL_TRANSPORTS) session = { pause: pause, move: move, moved: handlers.moved, take: take, finish: finish };
+  if (SOCKETIO && begin) stopSocket = begin(options, session);
+  else proceed();
+  return link;
+}
 
-    function halt() {
-      clearTimeout(timer);
-      clearTimeout(turn);
-      if (SEVERAL_TRANSPORTS && stopUpgrade) stopUpgrade();
-    }
+// One JSON value per engine.io message.
 
-    function abort() {
-      var requests = underWay;
-      underWay = {};
-      queue = [];
-      halt();
-      Object.keys(requests).forEach(function (method) {
-        if (requests[method]) requests[method].abort();
-      });
-    }
+var OVER_POLLING = 'polling';
 
-    var link = {
-      name: 'polling',
-
-      send: function (text) { put('4' + text); },
-
-      // What was sent before still arrives. The held GET is dropped last: without it the server ends the session.
-      close: function () {
-        if (isOver) return;
-        isOver = true;
-        halt();
-        timer = setTimeout(abort, FAREWELL);
-        if (sid) queue.push('1');
-        proceed();
-      }
-    };
-
-    proceed();
-    return link;
-  }
-};
+transports.polling = { supported: httpRequest, open: engineio };
 
 // One method per verb. The order of callback arguments differs between them; applications rely on it.
 

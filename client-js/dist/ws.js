@@ -3,6 +3,7 @@
 'use strict';
 
 var SEVERAL_TRANSPORTS = false;
+var SOCKETIO = false;
 
 // The class, its settings and what every other file leans on.
 
@@ -196,7 +197,7 @@ function receive(client, text) {
   } catch (error) {
     return client._raise('error', error);
   }
-  if (typeof packet === 'string' && !packet.indexOf('primus::')) {
+  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
     if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
     if (packet === 'primus::server::close') end(client, 'closed by the server')();
     return;
@@ -328,6 +329,7 @@ function open(client, timeout) {
           if (text) receive(client, text);
         }),
         close: failed,
+        ended: SOCKETIO && whileCurrent(function () { end(client, 'closed by the server')(); }),
         moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
           // Whatever stood in the way has gone: the next connection may begin with the first transport again.
           delete worked[place(options)];
@@ -532,10 +534,7 @@ function address(options, door) {
   return options.url + options.path + query;
 }
 
-// WebSocket. A transport offers `supported(options)` and `open(options, handlers)`, which returns the link:
-// `{name, send(text), close()}`, with `silence` if the server has said how long one may be (ms).
-// Handlers are called later, never from inside `open`: `open()`, `message(text)`, without a text for a mere
-// sign of life, `moved()` when `name` has changed, and `close({code, reason, error})`.
+// A WebSocket as the transports use it.
 
 function webSocket(options) {
   return options.WebSocket || (typeof WebSocket !== 'undefined' && WebSocket);
@@ -553,11 +552,19 @@ function dial(options, url, handlers) {
     handlers.close({ code: event.code, reason: event.reason, error: error });
   };
   return {
-    name: 'ws',
+    name: OVER_WEBSOCKET,
     send: function (text) { socket.send(text); },
     close: function () { socket.close(); }
   };
 }
+
+// One JSON value per WebSocket message, as Primus has it. A transport offers `supported(options)` and
+// `open(options, handlers)`, which returns the link: `{name, send(text), close()}`, with `silence` if the server
+// has said how long one may be (ms). Handlers are called later, never from inside `open`: `open()`,
+// `message(text)`, without a text for a mere sign of life, `moved()` when `name` has changed,
+// `close({code, reason, error})`, and `ended()` when the server wants nobody back.
+
+var OVER_WEBSOCKET = 'ws';
 
 transports.ws = {
   supported: webSocket,

@@ -107,6 +107,7 @@ function open(client, timeout) {
           if (text) receive(client, text);
         }),
         close: failed,
+        ended: SOCKETIO && whileCurrent(function () { end(client, 'closed by the server')(); }),
         moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
           // Whatever stood in the way has gone: the next connection may begin with the first transport again.
           delete worked[place(options)];

@@ -80,7 +80,7 @@ function receive(client, text) {
   } catch (error) {
     return client._raise('error', error);
   }
-  if (typeof packet === 'string' && !packet.indexOf('primus::')) {
+  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
     if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
     if (packet === 'primus::server::close') end(client, 'closed by the server')();
     return;

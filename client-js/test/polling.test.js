@@ -127,6 +127,24 @@ test('a close packet is a loss: what came before it counts, the rest does not', 
   assert.equal(world.held.url.includes('sid='), false);
 });
 
+test('a farewell of the server with its close packet ends all at once: nothing is posted or held any more', () => {
+  const [world] = connected();
+  world.held.packets('4"primus::server::close"', '1');
+  assert.deepEqual(world.events, ['disconnected']);
+  world.clock.advance(0);
+  assert.deepEqual(world.polls('POST'), []);
+  assert.deepEqual(under(world), []);
+  assert.equal(world.clock.timers.size, 0);
+});
+
+test('a farewell without the close packet: the session is closed', () => {
+  const [world] = connected();
+  world.held.packets('4"primus::server::close"');
+  assert.deepEqual(world.events, ['disconnected']);
+  assert.deepEqual(world.posted(), ['1']);
+  assert.deepEqual(under(world), []);
+});
+
 test('a message may end the link: what came with it is not raised', () => {
   const [world, client] = connected();
   const heard = [];

@@ -10,9 +10,9 @@ const vm = require('node:vm');
 const zlib = require('node:zlib');
 const acorn = require('acorn');
 const { build } = require('../build');
-const { ROOT, SETTINGS, read, expression, wrapped, load } = require('./support/load');
+const { ROOT, SOCKETIO, read, expression, wrapped, load, variant: settingsOf } = require('./support/load');
 
-const LIMITS = { ws: 5000, polling: 5000, 'ws-polling': 6000 }; // bytes
+const LIMITS = { ws: 5000, polling: 5000, 'ws-polling': 6000, socketio: 6000 }; // bytes
 const FILES = Object.keys(LIMITS).flatMap((variant) => [`${variant}.js`, `${variant}.min.js`]);
 
 for (const file of FILES) {
@@ -74,8 +74,8 @@ for (const file of FILES) {
 
 for (const [variant, limit] of Object.entries(LIMITS)) {
   test(`${variant}.min.js weighs at most ${limit} bytes on the wire`, (t) => {
-    const settings = { ...SETTINGS, transports: variant.split('-') };
-    const text = wrapped('script', `${variant}.min.js`, 'StellarClient', settings);
+    const [file, settings] = settingsOf(variant === 'socketio' ? SOCKETIO : variant.split('-'), true);
+    const text = wrapped('script', file, 'StellarClient', settings);
     const size = zlib.gzipSync(text, { level: 9 }).length;
     t.diagnostic(`${size} bytes`);
     assert.ok(size <= limit, `${size} bytes`);
@@ -85,9 +85,11 @@ for (const [variant, limit] of Object.entries(LIMITS)) {
 test('a script holds its transports and no others', () => {
   for (const file of FILES) {
     const text = expression(file);
-    assert.equal(/typeof WebSocket/.test(text), file.includes('ws'), file);
-    assert.equal(/transport=polling/.test(text), file.includes('polling'), file);
-    assert.equal(/2probe/.test(text), file.includes('ws-polling'), file);
+    const isSocketio = file.startsWith('socketio');
+    assert.equal(/typeof WebSocket/.test(text), file.includes('ws') || isSocketio, file);
+    assert.equal(/transport=polling/.test(text), file.includes('polling') || isSocketio, file);
+    assert.equal(/2probe/.test(text), file.includes('ws-polling') || isSocketio, file);
+    assert.equal(text.includes('2["message",'), isSocketio, file);
   }
 });
 

@@ -5,7 +5,7 @@
 const { describe, test, beforeEach, afterEach } = require('node:test');
 const assert = require('node:assert/strict');
 const Socket = require('ws');
-const { load, variant } = require('./support/load');
+const { SOCKETIO, load, variant } = require('./support/load');
 const { Server } = require('./support/server');
 const { limited, raised, until } = require('./support/wait');
 const { requester } = require('./support/xhr');
@@ -14,18 +14,23 @@ const Client = load({}, 'ws.min.js');
 const BOTH = ['ws', 'polling'];
 // The upgrade begins while the first calls are under way. Nobody answers a WebSocket that is no upgrade.
 const UPGRADING = { transports: ['polling', 'websocket'], destroyUpgradeTimeout: 1 };
+const upgrades = ({ url }, done) => done(null, !url.includes('transport=websocket'));
 const EDITIONS = [
   { name: 'ws on primus', engine: 'primus', transports: ['ws'] },
   { name: 'ws on ws', engine: 'ws', transports: ['ws'] },
   { name: 'polling on engine.io', engine: 'engine.io', transports: ['polling'] },
   { name: 'an upgrade on engine.io', engine: 'engine.io', transports: BOTH, serve: UPGRADING, also: { upgradeDelay: 1 } },
+  { name: 'a WebSocket on socket.io', engine: 'socket.io', transports: ['socketio'] },
+  { name: 'polling on socket.io', engine: 'socket.io', transports: ['socketio-polling'] },
+  { name: 'an upgrade on socket.io', engine: 'socket.io', transports: SOCKETIO, serve: { allowRequest: upgrades }, also: { upgradeDelay: 1 } },
 ];
 const EVENTS = ['connected', 'disconnected', 'error', 'reconnecting', 'reconnect', 'timeout'];
 
 // Six actions in one go, below the client, which would not send them so. Resolves with the first response.
 function flood(server) {
   const packet = '{"event":"action","params":{"action":"sleep","sleepDuration":20}}';
-  if (server.engine === 'engine.io') return floodByPost(server, packet);
+  if (server.engine === 'engine.io') return floodByPost(`${server.url}/primus/`, `4${packet}`);
+  if (server.engine === 'socket.io') return floodByPost(`${server.url}/socket.io/`, `42["message",${packet}]`, '40');
   const raw = new Socket(`${server.url.replace('http', 'ws')}/primus`);
   return limited(new Promise((resolve) => {
     raw.on('message', (text) => {
@@ -38,21 +43,25 @@ function flood(server) {
   }), 'a response').finally(() => raw.terminate());
 }
 
-async function floodByPost(server, packet) {
-  const url = `${server.url}/primus/?EIO=4&transport=polling`;
+async function floodByPost(door, packet, connect) {
+  const url = `${door}?EIO=4&transport=polling`;
   const { sid } = JSON.parse((await (await fetch(url)).text()).split('\x1e')[0].slice(1));
-  await fetch(`${url}&sid=${sid}`, { method: 'POST', body: Array(6).fill(`4${packet}`).join('\x1e') });
+  const post = (body) => fetch(`${url}&sid=${sid}`, { method: 'POST', body });
+  if (connect) await post(connect);
+  await post(Array(6).fill(packet).join('\x1e'));
   for (;;) {
     const text = await (await limited(fetch(`${url}&sid=${sid}`), 'a response')).text();
-    const responses = text.split('\x1e').map((part) => JSON.parse(part.slice(1))).filter(({ context }) => context === 'response');
-    if (responses.length) return responses[0];
+    const values = text.split('\x1e').map((part) => JSON.parse(part.replace(/^\d+/, '')));
+    const found = values.map((value) => (connect ? value[1] : value)).find((value) => value?.context === 'response');
+    if (found) return found;
   }
 }
 
 for (const { name, engine, transports, serve, also } of EDITIONS) {
   describe(name, () => {
     const Client = load({}, ...variant(transports, true));
-    const XMLHttpRequest = engine === 'engine.io' ? requester() : undefined;
+    const last = transports.at(-1);
+    const XMLHttpRequest = last.endsWith('polling') ? requester() : undefined;
     let server;
     let clients;
 
@@ -93,6 +102,8 @@ for (const { name, engine, transports, serve, also } of EDITIONS) {
       assert.equal(details.totalActions, 0);
       assert.equal(client.id, server.only.id);
       assert.equal(client.welcomeMessage, 'Hello human! Welcome to Stellar');
+      if (also) await until(() => client.transport === transports[0], 'the upgrade');
+      assert.equal(client.transport, transports[0]);
     });
 
     test('connect with a promise gives details', async () => {
@@ -247,7 +258,7 @@ for (const { name, engine, transports, serve, also } of EDITIONS) {
         });
       }), 'the callback');
       await failed;
-      assert.match(errors[0].message, engine === 'engine.io' ? /^polling: GET answered 0/ : /ECONNREFUSED/);
+      assert.match(errors[0].message, XMLHttpRequest ? new RegExp(`^${last}: GET answered 0`) : /ECONNREFUSED/);
       const back = raised(client, 'connected');
       await server.start();
       await back;

@@ -108,11 +108,12 @@ export interface Options {
   url?: string | null;
   /** Path of actions over HTTP. Default `/api`. */
   apiPath?: string;
-  /** Path of the socket and of long polling. Default `/primus`. */
+  /** Path of the socket and of long polling. Default `/primus`, in a script for socket.io `/socket.io`. */
   path?: string;
   /**
    * Names of transports of this script, the preferred one first. One that is missing in this browser, refused
    * or silent is followed by the next. What worked is tried first from then on, for the life of the page.
+   * Names of other scripts are passed over.
    */
   transports?: TransportName[];
   /** Room of `say(message)` and `emit(event)`. */
@@ -124,8 +125,8 @@ export interface Options {
   /** Cookie whose value goes along as `sessionID` when scripts can read it. Default `sessionID`. */
   cookieKey?: string;
   /**
-   * Silence after which the connection counts as lost; 0 turns this off. Default 45000. With long polling,
-   * what the server gives at the opening of the session counts instead.
+   * Silence after which the connection counts as lost; 0 turns this off. Default 45000. With long polling and
+   * socket.io, what the server gives at the opening of the session counts instead.
    */
   pingTimeout?: number;
   /** Time for the first attempt to connect, with all transports that it tries. Default 10000. */
@@ -173,8 +174,8 @@ export interface Next {
  */
 export type State = 'disconnected' | 'connected' | 'reconnecting' | 'timeout';
 
-/** WebSocket, or long polling. */
-export type TransportName = 'ws' | 'polling';
+/** WebSocket, or long polling; the last two in scripts for socket.io, which have no others. */
+export type TransportName = 'ws' | 'polling' | 'socketio' | 'socketio-polling';
 
 export interface Events {
   /** The connection is ready: rooms are joined, details are known. */

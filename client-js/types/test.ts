@@ -10,6 +10,7 @@ const client: StellarClient = new Default(
 );
 new StellarClient({ reconnect: false, url: null });
 new StellarClient({ transports: ['ws', 'polling'], fallbackTimeout: 2000, upgradeDelay: 60000 });
+new StellarClient({ transports: ['socketio', 'socketio-polling'], path: '/socket.io' });
 // @ts-expect-error: no such transport
 new StellarClient({ transports: ['pigeon'] });
 new window.StellarClient();
@@ -78,7 +79,7 @@ client.interceptors.push((params, next, reject) => {
 const state: 'disconnected' | 'connected' | 'reconnecting' | 'timeout' = client.state;
 // @ts-expect-error: the client sets its state
 client.state = state;
-const carrier: 'ws' | 'polling' | null = client.transport;
+const carrier: 'ws' | 'polling' | 'socketio' | 'socketio-polling' | null = client.transport;
 // @ts-expect-error: the client sets its transport
 client.transport = carrier;
 client.disconnect();

@@ -41,6 +41,7 @@ function upgrade(options, hello, link) {
     isMoved = true;
     socket.send('5');
     link.move(socket);
+    link.moved();
   }
 
   function probe() {
@@ -74,9 +75,9 @@ function upgrade(options, hello, link) {
     }
   }
 
-  // Only if `ws` comes before `polling`.
+  // Only if a WebSocket was wished for first.
   if (webSocket(options) && [].concat(hello.upgrades).indexOf('websocket') >= 0 &&
-      names.lastIndexOf('ws', names.indexOf('polling')) >= 0) {
+      names.lastIndexOf(OVER_WEBSOCKET, names.indexOf(OVER_POLLING)) >= 0) {
     plan();
     return stop;
   }

@@ -18,6 +18,9 @@ const SETTINGS = {
   cookieKey: 'sessionID',
 };
 
+// The two names in a script for socket.io.
+const SOCKETIO = ['socketio', 'socketio-polling'];
+
 function read(name) {
   return fs.readFileSync(path.join(ROOT, name), 'utf8');
 }
@@ -39,8 +42,10 @@ function load(globals = {}, file = 'ws.js', settings = SETTINGS) {
 
 // The settings that a server with these transports fills in, and the file that goes with them.
 function variant(transports, minified) {
-  const name = ['ws', 'polling'].filter((transport) => transports.includes(transport)).join('-');
-  return [minified ? `${name}.min.js` : `${name}.js`, { ...SETTINGS, transports }];
+  const isSocketio = transports.some((transport) => SOCKETIO.includes(transport));
+  const name = isSocketio ? 'socketio' : ['ws', 'polling'].filter((transport) => transports.includes(transport)).join('-');
+  const path = isSocketio ? '/socket.io' : SETTINGS.path;
+  return [minified ? `${name}.min.js` : `${name}.js`, { ...SETTINGS, path, transports }];
 }
 
-module.exports = { ROOT, SETTINGS, read, expression, wrapped, load, variant };
+module.exports = { ROOT, SETTINGS, SOCKETIO, read, expression, wrapped, load, variant };

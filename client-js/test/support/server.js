@@ -1,7 +1,8 @@
 'use strict';
 
-// A small Stellar server in three editions: on npm `primus`, whose protocol the client speaks, on npm `ws`,
-// where each frame is in our hand, and on npm `engine.io` for long polling and the way from there to WebSocket.
+// A small Stellar server in four editions: on npm `primus`, whose protocol the client speaks, on npm `ws`,
+// where each frame is in our hand, on npm `engine.io` for long polling and the way from there to WebSocket, and
+// on npm `socket.io`.
 // Verbs, numbers and errors as the real server has them.
 
 const http = require('node:http');
@@ -9,6 +10,7 @@ const { randomUUID } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
 const engineio = require('engine.io');
 const Primus = require('primus');
+const socketio = require('socket.io');
 const { WebSocketServer } = require('ws');
 
 const ERRORS = {
@@ -21,6 +23,9 @@ const ERRORS = {
   '017': (id, room) => `Connection (${id}) already in room (${room})`,
   '019': (room) => `Room (${room}) does not exists`,
 };
+
+// Context of a packet -> its name as an event of socket.io; others are `welcome` or `api`.
+const EVENTS = { response: 'response', user: 'say', alert: 'alert' };
 
 function failure(code, ...args) {
   return { code, message: ERRORS[code](...args) };
@@ -127,6 +132,7 @@ class Server {
     this.http = http.createServer((request, response) => this.respond(request, response));
     if (this.engine === 'primus') this.startPrimus();
     else if (this.engine === 'ws') this.startWs();
+    else if (this.engine === 'socket.io') this.startSocketIo();
     else this.startEngineIo();
     await new Promise((resolve) => this.http.listen(this.port, '127.0.0.1', resolve));
     this.port = this.http.address().port;
@@ -189,6 +195,24 @@ class Server {
     });
   }
 
+  startSocketIo() {
+    this.socketio = new socketio.Server(this.http, { serveClient: false, ...this.options });
+    this.engineio = this.socketio.engine;
+    if (this.options.authorize) this.socketio.use(this.options.authorize);
+    this.socketio.on('connection', (socket) => {
+      const { conn } = socket;
+      conn.transport.closeTimeout = 100; // as above
+      const send = (value) => socket.emit(EVENTS[value.context] ?? (value.welcome ? 'welcome' : 'api'), value);
+      const end = () => socket.disconnect(true);
+      const connection = this.open({ send, end, socket: conn, events: socket }, socket.handshake.query.sessionID);
+      socket.on('message', (packet) => connection.receive(packet));
+      socket.on('disconnect', (reason) => {
+        this.reason = reason;
+        this.connections.delete(connection);
+      });
+    });
+  }
+
   open(link, fingerprint = null) {
     const connection = new Connection(this, link, fingerprint);
     this.connections.add(connection);
@@ -203,6 +227,7 @@ class Server {
       this.primus = null;
     } else {
       if (this.engineio) {
+        // Also with socket.io, whose own close() says goodbye for good.
         this.engineio.close();
       } else {
         for (const socket of this.sockets.clients) socket.terminate();
