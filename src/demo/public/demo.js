@@ -9,7 +9,12 @@
   var POLL_MS = 3000;
   var MAX_MESSAGES = 200; // per room
   var MAX_EVENTS = 100;
-  var TRANSPORTS = { ws: 'WebSocket', polling: 'HTTP long polling' };
+  var TRANSPORTS = {
+    ws: 'WebSocket',
+    polling: 'HTTP long polling',
+    socketio: 'socket.io over WebSocket',
+    'socketio-polling': 'socket.io over HTTP long polling'
+  };
 
   function byId(id) {
     return document.getElementById(id);

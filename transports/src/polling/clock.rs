@@ -20,6 +20,8 @@ pub(super) struct Clock {
     /// Milliseconds per slot.
     tick: u64,
     slots: Vec<Mutex<Vec<Weak<Session>>>>,
+    /// Sessions that are looked at in every tick, until their deadline is kept or over.
+    watched: Mutex<Vec<Weak<Session>>>,
     /// Sessions that somebody has rung for, each at most once.
     rung: Mutex<Vec<Arc<Session>>>,
     bell: Arc<Notify>,
@@ -35,6 +37,7 @@ impl Clock {
             started: Instant::now(),
             tick,
             slots: (0..slots.min(10_000)).map(|_| Mutex::default()).collect(),
+            watched: Mutex::default(),
             rung: Mutex::default(),
             bell: Arc::clone(&bell),
         });
@@ -52,6 +55,23 @@ impl Clock {
         // The tick under way may have visited its slot already.
         let tick = due.max(self.now() + 1).div_ceil(self.tick);
         self.slot(tick).lock().push(Arc::downgrade(session));
+    }
+
+    /// Has the deadline of `session` looked at in every tick.
+    #[cfg(feature = "socketio")]
+    pub(super) fn watch(&self, session: &Arc<Session>) {
+        self.watched.lock().push(Arc::downgrade(session));
+    }
+
+    fn visit_watched(&self) {
+        let now = self.now();
+        let mut watched = std::mem::take(&mut *self.watched.lock());
+        watched.retain(|session| {
+            session
+                .upgrade()
+                .is_some_and(|session| session.keeps_deadline(now))
+        });
+        self.watched.lock().append(&mut watched);
     }
 
     /// Has `session` looked at soon, because its connection is to end. Callable from anywhere.
@@ -99,6 +119,7 @@ async fn run(clock: Weak<Clock>, bell: Arc<Notify>, tick: u64) {
         };
         if is_due {
             last = clock.visit(last);
+            clock.visit_watched();
         }
         let rung = std::mem::take(&mut *clock.rung.lock());
         for session in rung {

@@ -43,6 +43,8 @@ pub(crate) struct Session {
     reporting: Mutex<Reported>,
     /// The clock has been asked to look at this session.
     is_rung: AtomicBool,
+    /// The clock looks at its deadline at each tick.
+    is_watched: AtomicBool,
     close_grace: u64,
     /// How long a living client is silent at the most.
     patience: Duration,
@@ -147,6 +149,7 @@ impl Session {
             }),
             reporting: Mutex::default(),
             is_rung: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             close_grace,
             patience: Duration::from_millis(timing.interval + timing.timeout),
             table,
@@ -170,7 +173,7 @@ impl Session {
         let now = self.clock.now();
         let first = self.state.lock().engine.beat(now);
         if let Beat::Rest(due) | Beat::Ping(due) = first {
-            self.clock.schedule(self, self.soonest(due));
+            self.clock.schedule(self, due);
         }
         // It may have been ended before the bell could ring.
         self.look();
@@ -203,8 +206,14 @@ impl Session {
     /// Tells the bus that the session is over, if it knew of it.
     pub(crate) fn report_closed(&self, reason: CloseReason) {
         let mut reported = self.reporting.lock();
-        if std::mem::replace(&mut *reported, Reported::Closed) == Reported::Opened {
-            self.connection.report_closed(reason);
+        match std::mem::replace(&mut *reported, Reported::Closed) {
+            Reported::Opened => self.connection.report_closed(reason),
+            // It never was a connection, and now it is not let become one.
+            Reported::Nothing if reason.initiator() == Initiator::Server => {
+                let metrics = &self.connection.context().metrics;
+                metrics.count_refusal(reason.label());
+            }
+            Reported::Nothing | Reported::Closed => {}
         }
     }
 
@@ -400,16 +409,12 @@ impl Session {
                 }
             }
         };
-        if let Some((_, reason)) = self.speaker.deadline().filter(|(by, _)| now >= *by) {
-            self.connection.close(reason);
-            return None;
-        }
         match beat {
             Beat::Ping(due) => {
                 self.send(PING, "");
-                Some(self.soonest(due))
+                Some(due)
             }
-            Beat::Rest(due) => Some(self.soonest(due)),
+            Beat::Rest(due) => Some(due),
             Beat::Dead => {
                 // The bell rings for it: applications may take their time to hear of an end.
                 self.connection.close(CloseReason::HeartbeatMissed);
@@ -418,9 +423,25 @@ impl Session {
         }
     }
 
-    /// `due`, or the deadline of what is spoken if that comes before.
-    fn soonest(&self, due: u64) -> u64 {
-        self.speaker.deadline().map_or(due, |(by, _)| due.min(by))
+    /// Has the clock look at the deadline of what is spoken at each tick, until there is none.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn watch(self: &Arc<Self>) {
+        if !self.is_watched.swap(true, Ordering::AcqRel) {
+            self.clock.watch(self);
+        }
+    }
+
+    /// Looks at that deadline. Returns whether to go on.
+    pub(super) fn keeps_deadline(&self, now: u64) -> bool {
+        match self.speaker.deadline() {
+            Some((by, reason)) if now >= by => self.connection.close(reason),
+            Some(_) if self.is_open() => return true,
+            Some(_) | None => {}
+        }
+        self.is_watched.store(false, Ordering::Release);
+        // It may have got another one meanwhile, and seen that it is watched.
+        let is_new = self.is_open() && self.speaker.deadline().is_some();
+        is_new && !self.is_watched.swap(true, Ordering::AcqRel)
     }
 
     /// Whether the client could not give its sign: nobody read it, or it came behind a POST that is still arriving.

@@ -1,5 +1,6 @@
 //! One session: between engine.io, the library and the bus.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -14,8 +15,8 @@ use tokio::io::ReadBuf;
 
 use super::dialect::{self, SocketIo};
 use super::library::{Library, Parser};
-use super::outlet;
-use super::pipe::{Pipe, Received};
+use super::outlet::{self, CONNECT, DISCONNECT};
+use super::pipe::{Pipe, Purpose, Read, Received};
 use super::stream::Stream;
 use super::{event, msgpack};
 use crate::engineio::Protocol;
@@ -54,6 +55,15 @@ struct State {
     /// Attachments that were announced and have not come.
     missing: usize,
     life: Life,
+    /// A namespace is deciding about the client. What follows has to wait: the library would lose track of a client that
+    /// is closed meanwhile.
+    is_deciding: bool,
+    /// The client is in `/`.
+    is_connected: bool,
+    /// The other namespaces that it is in.
+    namespaces: Vec<Box<str>>,
+    /// How many events had been parsed when a message was read, of which it is not known yet what became.
+    read_at: Option<usize>,
 }
 
 /// How far the library's part of a session is.
@@ -66,6 +76,29 @@ enum Life {
     Leaving(Arc<Session>, CloseReason),
     /// Nothing is read or delivered any more.
     Over,
+}
+
+impl State {
+    /// Gives the library a piece of what the client sent.
+    fn read(&mut self, buf: &mut ReadBuf<'_>) -> Option<Read> {
+        let (namespaces, is_connected) = (&self.namespaces, self.is_connected);
+        let is_in = |namespace: &str| match namespace {
+            "/" => is_connected,
+            other => namespaces.iter().any(|name| **name == *other),
+        };
+        // The library would not answer.
+        self.pipe
+            .skip(|purpose| matches!(purpose, Purpose::Connect(name) if is_in(name)));
+        let read = self.pipe.read(buf)?;
+        match &read {
+            Read::Message(Purpose::Connect(_)) => self.is_deciding = true,
+            Read::Message(Purpose::Disconnect(name)) => {
+                self.namespaces.retain(|joined| joined != name);
+            }
+            Read::Part | Read::Message(Purpose::Other) => {}
+        }
+        Some(read)
+    }
 }
 
 impl Client {
@@ -125,11 +158,24 @@ impl Client {
         loop {
             let session = self.session();
             let mut state = self.state.lock();
+            if state.is_deciding {
+                state.pipe.wait(cx.waker());
+                return Poll::Pending;
+            }
             let goes_on = self.goes_on(&state, session.as_deref());
+            let parsed = state.pipe.parsed.len();
+            if goes_on && state.read_at.take() == Some(parsed) {
+                // The last message has not become an event. If it made the library close the session, its task ends when
+                // it waits; as long as it does not, it would go on reading.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if goes_on
-                && state.pipe.parsed.len() < BATCH
-                && let Some(has_room) = state.pipe.read(buf)
+                && parsed < BATCH
+                && let Some(read) = state.read(buf)
             {
+                state.read_at = (read != Read::Part).then_some(parsed);
+                let has_room = state.pipe.has_room();
                 drop(state);
                 if has_room
                     && self.is_clogged.swap(false, Ordering::AcqRel)
@@ -188,17 +234,26 @@ impl Client {
         let delivered = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let _turn = Turn::begin();
             while leaving.is_some() || (session.is_open() && !session.connection().is_paused()) {
-                match parsed.next() {
-                    Some(received) => take(session, &received),
+                match parsed.next().map(|received| take(session, &received)) {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => return Err(reason),
                     None => break,
                 }
             }
+            Ok(())
         }));
-        if delivered.is_err() {
+        let reason = match delivered {
+            Ok(Ok(())) => {
+                self.state.lock().pipe.parsed.splice(0..0, parsed);
+                return;
+            }
+            Ok(Err(reason)) => reason,
             // The application's code: what it was told is gone, and so is this connection.
-            return session.connection().close(CloseReason::Internal);
-        }
-        self.state.lock().pipe.parsed.splice(0..0, parsed);
+            Err(_) => CloseReason::Internal,
+        };
+        // What follows is nobody's.
+        self.state.lock().pipe.clear();
+        session.connection().close(reason);
     }
 
     /// The library has let go of the session. If nobody else has ended it, the client broke the rules.
@@ -211,13 +266,14 @@ impl Client {
         } else {
             drop(state);
         }
-        let life = std::mem::replace(&mut self.state.lock().life, Life::Over);
+        let life = {
+            let mut state = self.state.lock();
+            state.is_deciding = false;
+            std::mem::replace(&mut state.life, Life::Over)
+        };
         match life {
             Life::Leaving(session, reason) => session.report_closed(reason),
-            Life::Open => {
-                let detail = "a packet that makes no sense here";
-                self.close(CloseReason::ProtocolError(detail.into()));
-            }
+            Life::Open => self.close(MAKES_NO_SENSE),
             Life::Over => {}
         }
     }
@@ -234,18 +290,17 @@ impl Client {
         let Some(mut handshake) = handshake else {
             return false;
         };
-        let context = session.connection().context();
-        let admitted = match read_auth(auth) {
-            Ok(auth) => {
-                handshake.auth = auth;
-                let admit = AssertUnwindSafe(context.admit(&mut handshake));
-                admit.catch_unwind().await.unwrap_or_else(|_| {
-                    let status = http::StatusCode::INTERNAL_SERVER_ERROR;
-                    Err(Refusal::new("internal error").with_status(status))
-                })
-            }
-            Err(refusal) => Err(refusal),
+        let Ok(auth) = read_auth(auth) else {
+            session.connection().close(MAKES_NO_SENSE);
+            return false;
         };
+        handshake.auth = auth;
+        let context = session.connection().context();
+        let admit = AssertUnwindSafe(context.admit(&mut handshake));
+        let admitted = admit.catch_unwind().await.unwrap_or_else(|_| {
+            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Refusal::new("internal error").with_status(status))
+        });
         *self.handshake.lock() = Some(handshake);
         if let Err(refusal) = &admitted {
             context.metrics.count_refusal("authorization");
@@ -260,6 +315,11 @@ impl Client {
 
     /// Lets the client in, and tells the bus.
     pub(super) fn connect(&self) {
+        self.open();
+        self.decided();
+    }
+
+    fn open(&self) {
         let handshake = self.handshake.lock().take();
         let (Some(session), Some(handshake)) = (self.session(), handshake) else {
             return;
@@ -272,11 +332,36 @@ impl Client {
             dialect::connected(form, parser, self.protocol, connection.id())
         });
         session.report_opened(*handshake);
+        self.state.lock().is_connected = true;
     }
 
     /// The client is connected to something.
-    pub(super) fn has_arrived(&self) {
+    fn has_arrived(&self) {
         self.connect_by.store(NONE, Ordering::Relaxed);
+    }
+
+    /// The client is in another namespace than `/`.
+    pub(super) fn joined(&self, namespace: &str) {
+        self.has_arrived();
+        self.state.lock().namespaces.push(namespace.into());
+    }
+
+    /// The client has left such a namespace.
+    pub(super) fn left(&self, namespace: &str) {
+        let namespaces = &mut self.state.lock().namespaces;
+        namespaces.retain(|name| **name != *namespace);
+    }
+
+    /// A namespace has decided about the client: what waits for that may go on.
+    pub(super) fn decided(&self) {
+        let reader = {
+            let mut state = self.state.lock();
+            state.is_deciding = false;
+            state.pipe.take_reader()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Ends the session.
@@ -303,12 +388,24 @@ impl Client {
         }
     }
 
+    /// The type and the namespace of a packet. Of an attachment, and of what is no packet, they mean nothing.
+    fn header<'a>(&self, message: IncomingPayload<'a>) -> (u8, &'a str) {
+        match message {
+            IncomingPayload::Text(text) => outlet::header(text),
+            IncomingPayload::Binary(bytes) => {
+                let is_packet = self.parser() == Some(Parser::Msgpack);
+                let header = is_packet.then(|| msgpack::header(bytes)).flatten();
+                header.map_or((u8::MAX, ""), |header| (header.kind, header.namespace))
+            }
+        }
+    }
+
     /// Keeps the time in which announced attachments have to come.
     fn count_attachments(
         &self,
         state: &mut State,
         message: IncomingPayload<'_>,
-        session: &Session,
+        session: &Arc<Session>,
     ) {
         match message {
             IncomingPayload::Text(text) => state.missing = outlet::attachments(text).0,
@@ -322,38 +419,44 @@ impl Client {
             let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             let by = session.now().saturating_add(limit);
             self.attached_by.store(by, Ordering::Relaxed);
+            session.watch();
         }
     }
 }
 
-/// Takes what the client said or did in `/`.
-fn take(session: &Arc<Session>, received: &Received) {
+/// What is wrong with a packet that only the library has looked at.
+const MAKES_NO_SENSE: CloseReason =
+    CloseReason::ProtocolError(Cow::Borrowed("a packet that makes no sense here"));
+
+/// Takes what the client said or did in `/`. The error is the end.
+fn take(session: &Arc<Session>, received: &Received) -> Result<(), CloseReason> {
     match received {
         Received::Event(value, ack) => {
-            let read = event::read(value, *ack, |message| session.report_received(message));
-            if let Err(detail) = read {
-                let reason = CloseReason::ProtocolError(detail.into());
-                session.connection().close(reason);
-            }
+            event::read(value, *ack, |message| session.report_received(message))
+                .map_err(|detail| CloseReason::ProtocolError(detail.into()))
         }
-        Received::Leave => session.connection().close(CloseReason::PeerClosed(1000)),
+        Received::Leave => Err(CloseReason::PeerClosed(1000)),
+        Received::Broken => Err(MAKES_NO_SENSE),
     }
 }
 
-/// What the client says of itself.
-fn read_auth(auth: Option<&Value>) -> Result<Option<serde_json::Value>, Refusal> {
+/// What the client says of itself: an object, or nothing.
+fn read_auth(auth: Option<&Value>) -> serde_json::Result<Option<serde_json::Value>> {
     let json;
     let text = match auth {
         None => return Ok(None),
         Some(Value::Str(text, _)) => &**text,
         Some(Value::Bytes(bytes)) => {
             json = msgpack::to_json(bytes).unwrap_or_default();
+            if json == "null" {
+                // Where the client left it out.
+                return Ok(None);
+            }
             &*json
         }
     };
-    serde_json::from_str(text)
-        .map(Some)
-        .map_err(|_| Refusal::new("auth cannot be read").with_status(http::StatusCode::BAD_REQUEST))
+    let auth: serde_json::Map<_, _> = serde_json::from_str(text)?;
+    Ok(Some(auth.into()))
 }
 
 impl Speaker for Arc<Client> {
@@ -364,20 +467,27 @@ impl Speaker for Arc<Client> {
     fn opened(&self, session: &Arc<Session>) {
         let by = session.now().saturating_add(self.connect_timeout);
         self.connect_by.store(by, Ordering::Relaxed);
+        session.watch();
         let _only_once = self.session.set(Arc::downgrade(session));
         // In version 4 the server connects clients to `/` by itself, and so speaks first (§2.5).
         if self.protocol == Protocol::V3 && self.parser.set(Parser::Json).is_ok() {
+            self.state.lock().is_deciding = true;
             self.begin(session, Parser::Json);
         }
     }
 
     fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
-        let (opcode, prefix, payload, parser): (_, &[u8], _, _) = match message {
-            IncomingPayload::Text(text) => (Opcode::Text, b"4", text.as_bytes(), Parser::Json),
-            IncomingPayload::Binary(bytes) => match self.protocol {
-                Protocol::V4 => (Opcode::Binary, b"", bytes, Parser::Msgpack),
-                Protocol::V3 => (Opcode::Binary, &[4], bytes, Parser::Msgpack),
-            },
+        let (opcode, payload, parser) = match message {
+            IncomingPayload::Text(text) => {
+                (Opcode::Text, [b"4", text.as_bytes()].concat(), Parser::Json)
+            }
+            IncomingPayload::Binary(bytes) => {
+                let marker: &[u8] = match self.protocol {
+                    Protocol::V4 => b"",
+                    Protocol::V3 => &[4],
+                };
+                (Opcode::Binary, [marker, bytes].concat(), Parser::Msgpack)
+            }
         };
         // Nothing is negotiated; but who speaks msgpack never sends a text.
         if self.parser.set(parser).is_ok() {
@@ -391,7 +501,13 @@ impl Speaker for Arc<Client> {
             if self.parser() == Some(Parser::Json) {
                 self.count_attachments(&mut state, message, session);
             }
-            let is_clogged = state.pipe.push(opcode, prefix, payload);
+            let purpose = match self.header(message) {
+                (CONNECT, namespace) => Purpose::Connect(namespace.into()),
+                (DISCONNECT, namespace) => Purpose::Disconnect(namespace.into()),
+                _ => Purpose::Other,
+            };
+            state.pipe.push(opcode, payload, purpose);
+            let is_clogged = state.pipe.is_full();
             self.is_clogged.store(is_clogged, Ordering::Release);
             state.pipe.take_reader()
         };

@@ -188,8 +188,10 @@ impl DisconnectHandler<LocalAdapter, Ours> for Left {
         reason: DisconnectReason,
         defer: fn(Arc<Socket<LocalAdapter>>),
     ) {
-        if reason == DisconnectReason::ClientNSDisconnect {
-            self.0.parsed(Received::Leave);
+        match reason {
+            DisconnectReason::ClientNSDisconnect => self.0.parsed(Received::Leave),
+            DisconnectReason::ServerNSDisconnect => {}
+            _ => self.0.parsed(Received::Broken),
         }
         defer(socket);
     }

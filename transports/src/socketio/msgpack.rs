@@ -182,13 +182,13 @@ impl<'de> Visitor<'de> for &mut Writer {
 
 /// What has to be known of a packet to pass it on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct Header<'a> {
     pub(super) kind: u8,
-    pub(super) is_root: bool,
+    pub(super) namespace: &'a str,
 }
 
 /// Reads the type and the namespace of a packet. `None` if it is none.
-pub(super) fn header(packet: &[u8]) -> Option<Header> {
+pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
     let mut reader = Reader { rest: packet };
     let Token::Map(len) = reader.token()? else {
         return None;
@@ -212,7 +212,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header> {
     }
     Some(Header {
         kind: kind?,
-        is_root: namespace? == b"/",
+        namespace: std::str::from_utf8(namespace?).ok()?,
     })
 }
 
@@ -518,7 +518,7 @@ mod tests {
             header(&packet.into_bytes()),
             Some(Header {
                 kind: 2,
-                is_root: true
+                namespace: "/"
             })
         );
         assert_eq!(binary_message(b"\x92\xA7message\xC4\x01a"), Some(&b"a"[..]));

@@ -59,9 +59,9 @@ impl Outlet {
         let Ok(text) = std::str::from_utf8(packet) else {
             return;
         };
-        let kind = packet.first().copied().unwrap_or_default();
-        let (missing, rest) = attachments(text);
-        if is_ours(client, kind.wrapping_sub(b'0'), !rest.starts_with('/')) {
+        let (missing, _) = attachments(text);
+        let (kind, namespace) = header(text);
+        if is_ours(client, kind, namespace) {
             return;
         }
         if missing == 0 {
@@ -78,7 +78,7 @@ impl Outlet {
         let Some(group) = &mut self.group else {
             if client.parser() == Some(Parser::Msgpack) {
                 let header = msgpack::header(packet).unwrap_or_default();
-                if !is_ours(client, header.kind, header.is_root) {
+                if !is_ours(client, header.kind, header.namespace) {
                     client.forward(|form| form.binary(packet));
                 }
             }
@@ -96,26 +96,52 @@ impl Outlet {
 }
 
 /// Acts on a packet of the kind, if it is none for the client.
-fn is_ours(client: &Client, kind: u8, is_root: bool) -> bool {
-    match (kind, is_root) {
+fn is_ours(client: &Client, kind: u8, namespace: &str) -> bool {
+    match (kind, namespace) {
+        // We say so ourselves, when everything is ready.
+        (CONNECT, "/") => true,
         // We have said so ourselves, and more than the library can.
-        (CONNECT | CONNECT_ERROR, true) => true,
+        (CONNECT_ERROR, "/") => {
+            client.decided();
+            true
+        }
         // Somebody with a handle on `/` wants this client gone.
-        (DISCONNECT, true) => {
+        (DISCONNECT, "/") => {
             client.close(CloseReason::Ended);
             true
         }
-        (CONNECT, false) => {
-            client.has_arrived();
+        (CONNECT, other) => {
+            client.joined(other);
+            client.decided();
+            false
+        }
+        (CONNECT_ERROR, _) => {
+            client.decided();
+            false
+        }
+        (DISCONNECT, other) => {
+            client.left(other);
             false
         }
         _ => false,
     }
 }
 
-const CONNECT: u8 = 0;
-const DISCONNECT: u8 = 1;
+pub(super) const CONNECT: u8 = 0;
+pub(super) const DISCONNECT: u8 = 1;
 const CONNECT_ERROR: u8 = 4;
+
+/// The type of a packet, and its namespace, which may end with the packet (§2.1).
+pub(super) fn header(packet: &str) -> (u8, &str) {
+    let kind = packet.bytes().next().unwrap_or(b'9').wrapping_sub(b'0');
+    let (_, rest) = attachments(packet);
+    let namespace = match rest.split_once(',') {
+        _ if !rest.starts_with('/') => "/",
+        Some((namespace, _)) => namespace,
+        None => rest,
+    };
+    (kind, namespace)
+}
 
 /// How many attachments a packet announces, and what follows its type and their number (§2.1).
 pub(super) fn attachments(packet: &str) -> (usize, &str) {
@@ -172,5 +198,15 @@ mod tests {
         assert_eq!(attachments("51-[\"e\"]"), (1, "[\"e\"]"));
         assert_eq!(attachments("5x-[]"), (0, "[]"));
         assert_eq!(attachments(""), (0, ""));
+    }
+
+    #[test]
+    fn headers_name_type_and_namespace() {
+        assert_eq!(header("0"), (0, "/"));
+        assert_eq!(header("0/,"), (0, "/"));
+        assert_eq!(header("0/a,{}"), (0, "/a"));
+        assert_eq!(header("1/a"), (1, "/a"));
+        assert_eq!(header("51-/a,7[\"e\"]"), (5, "/a"));
+        assert_eq!(header("2[\"/a,\"]"), (2, "/"));
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Received {
     Event(Value, Option<i64>),
     /// The client leaves `/`.
     Leave,
+    /// The library has closed the session over what the client sent. It may read on for a while.
+    Broken,
 }
 
 /// The state of a pipe, without its lock.
@@ -48,6 +50,27 @@ pub(super) struct Pipe {
 struct Message {
     opcode: Opcode,
     payload: Vec<u8>,
+    purpose: Purpose,
+}
+
+/// What a message is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be let into a namespace.
+    Connect(Box<str>),
+    /// To leave one.
+    Disconnect(Box<str>),
+    /// Anything else.
+    Other,
+}
+
+/// What was read from a pipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// A part of a message.
+    Part,
+    /// The rest of one.
+    Message(Purpose),
 }
 
 /// A frame of the WebSocket: a message, or a fragment of one.
@@ -88,17 +111,52 @@ impl Piece {
 }
 
 impl Pipe {
-    /// Puts a message in, as a frame of its own. Returns whether the client is to wait.
-    pub(super) fn push(&mut self, opcode: Opcode, prefix: &[u8], payload: &[u8]) -> bool {
-        let payload = [prefix, payload].concat();
+    /// Puts a message in, as a frame of its own.
+    pub(super) fn push(&mut self, opcode: Opcode, payload: Vec<u8>, purpose: Purpose) {
         self.bytes += payload.len() + MESSAGE_COST;
-        self.messages.push_back(Message { opcode, payload });
+        self.messages.push_back(Message {
+            opcode,
+            payload,
+            purpose,
+        });
+    }
+
+    /// Forgets the next messages, as long as nothing of them was read and `is_vain` says so of their purpose.
+    pub(super) fn skip(&mut self, is_vain: impl Fn(&Purpose) -> bool) {
+        while self.piece.is_none()
+            && self.position == 0
+            && self
+                .messages
+                .front()
+                .is_some_and(|message| is_vain(&message.purpose))
+        {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Purpose> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.payload.len() + MESSAGE_COST;
+        self.position = 0;
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
+        }
+        Some(message.purpose)
+    }
+
+    /// Whether the client is to wait.
+    pub(super) fn is_full(&self) -> bool {
         self.bytes > CLOGGED
     }
 
+    /// Whether a client that waits may go on.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes <= CLOGGED / 2
+    }
+
     /// Gives the library what there is room for, of one piece of one message at the most: it reads again only when it
-    /// has done with that. Returns whether the client may go on, if there was anything.
-    pub(super) fn read(&mut self, buf: &mut ReadBuf<'_>) -> Option<bool> {
+    /// has done with that.
+    pub(super) fn read(&mut self, buf: &mut ReadBuf<'_>) -> Option<Read> {
         let message = self.messages.front()?;
         let position = self.position;
         let piece = self
@@ -112,19 +170,14 @@ impl Pipe {
         let payload = &payload[..payload.len().min(buf.remaining())];
         buf.put_slice(payload);
         self.position += payload.len();
-        if piece.sent == piece.header_len && self.position == piece.end {
-            let is_last = piece.end == message.payload.len();
-            self.piece = None;
-            if is_last {
-                self.bytes -= message.payload.len() + MESSAGE_COST;
-                self.position = 0;
-                self.messages.pop_front();
-                if self.messages.is_empty() {
-                    self.messages = VecDeque::new();
-                }
-            }
+        if piece.sent < piece.header_len || self.position < piece.end {
+            return Some(Read::Part);
         }
-        Some(self.bytes <= CLOGGED / 2)
+        self.piece = None;
+        if self.position < message.payload.len() {
+            return Some(Read::Part);
+        }
+        self.pop().map(Read::Message)
     }
 
     /// Whether nothing waits on either side of the library, and nothing is in its hands.
@@ -167,50 +220,82 @@ const MASKED: u8 = 0x80;
 mod tests {
     use super::*;
 
-    fn read(pipe: &mut Pipe, room: usize) -> (Vec<u8>, bool) {
+    const MESSAGE: Read = Read::Message(Purpose::Other);
+
+    fn read(pipe: &mut Pipe, room: usize) -> (Vec<u8>, Read) {
         let mut space = vec![0; room];
         let mut buf = ReadBuf::new(&mut space);
-        let may_go_on = pipe.read(&mut buf).unwrap();
-        (buf.filled().to_vec(), may_go_on)
+        let read = pipe.read(&mut buf).unwrap();
+        (buf.filled().to_vec(), read)
     }
 
     #[test]
     fn a_message_is_a_masked_frame() {
         let mut pipe = Pipe::default();
-        assert!(!pipe.push(Opcode::Text, b"4", b"0"));
+        pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect("/".into()));
+        pipe.push(Opcode::Text, b"42".to_vec(), Purpose::Other);
         assert_eq!(
             read(&mut pipe, 100),
-            (b"\x81\x82\0\0\0\x0040".to_vec(), true)
+            (
+                b"\x81\x82\0\0\0\x0040".to_vec(),
+                Read::Message(Purpose::Connect("/".into()))
+            )
         );
+        assert_eq!(read(&mut pipe, 100).1, MESSAGE);
         assert!(pipe.read(&mut ReadBuf::new(&mut [0; 100])).is_none());
     }
 
     #[test]
     fn a_large_one_comes_in_fragments() {
         let mut pipe = Pipe::default();
-        pipe.push(Opcode::Binary, b"", &[7; 1000]);
-        let (first, _) = read(&mut pipe, 4096);
+        pipe.push(Opcode::Binary, vec![7; 1000], Purpose::Other);
+        let (first, part) = read(&mut pipe, 4096);
+        assert_eq!(part, Read::Part);
         assert_eq!(first[..4], [0x02, 0xFE, 0x01, 0xF2]);
         assert_eq!(first.len(), 8 + FRAGMENT);
         let (head, _) = read(&mut pipe, 3);
         assert_eq!(head, [0x00, 0xFE, 0x01], "whatever there is room for");
         assert_eq!(read(&mut pipe, 4096).0.len(), 5 + FRAGMENT);
-        let (last, _) = read(&mut pipe, 4096);
+        let (last, message) = read(&mut pipe, 4096);
+        assert_eq!(message, MESSAGE);
         assert_eq!(last[..2], [0x80, 0x84]);
         assert_eq!(last.len(), 6 + 1000 - 2 * FRAGMENT);
         assert!(!pipe.has_something());
     }
 
     #[test]
+    fn what_is_vain_is_skipped_unless_it_is_under_way() {
+        let mut pipe = Pipe::default();
+        for _ in 0..2 {
+            pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect("/".into()));
+        }
+        read(&mut pipe, 3);
+        pipe.skip(|_| true);
+        assert_eq!(pipe.messages.len(), 2);
+        while read(&mut pipe, 3).1 == Read::Part {}
+        pipe.skip(|purpose| *purpose == Purpose::Other);
+        assert_eq!(pipe.messages.len(), 1);
+        pipe.skip(|purpose| *purpose != Purpose::Other);
+        assert_eq!((pipe.messages.len(), pipe.bytes), (0, 0));
+    }
+
+    #[test]
     fn a_client_waits_from_the_limit_down_to_half_of_it() {
         let mut pipe = Pipe::default();
-        assert!(!pipe.push(Opcode::Binary, b"", &[0; CLOGGED / 2]));
-        assert!(pipe.push(Opcode::Binary, b"", &[0; CLOGGED / 2]));
-        let mut pieces = 0;
-        while !read(&mut pipe, 4096).1 {
-            pieces += 1;
+        pipe.push(
+            Opcode::Binary,
+            vec![0; CLOGGED / 2 - MESSAGE_COST],
+            Purpose::Other,
+        );
+        assert!(pipe.has_room());
+        pipe.push(Opcode::Binary, vec![0; CLOGGED / 2], Purpose::Other);
+        assert!(pipe.is_full() && !pipe.has_room());
+        while read(&mut pipe, 4096).1 == Read::Part {
+            assert!(pipe.is_full());
         }
-        assert!(pieces > 10);
+        assert!(!pipe.is_full() && !pipe.has_room());
+        while read(&mut pipe, 4096).1 == Read::Part {}
+        assert!(pipe.has_room());
         pipe.clear();
         assert_eq!(pipe.bytes, 0);
     }
