@@ -498,10 +498,13 @@ impl Speaker for Arc<Client> {
             if matches!(state.life, Life::Over) {
                 return;
             }
+            // Where an attachment is due, nothing else means anything.
+            let is_due = state.missing > 0;
             if self.parser() == Some(Parser::Json) {
                 self.count_attachments(&mut state, message, session);
             }
             let purpose = match self.header(message) {
+                _ if is_due => Purpose::Other,
                 (CONNECT, namespace) => Purpose::Connect(namespace.into()),
                 (DISCONNECT, namespace) => Purpose::Disconnect(namespace.into()),
                 _ => Purpose::Other,
