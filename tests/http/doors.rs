@@ -88,6 +88,24 @@ async fn closed_doors_say_what_is_open() {
 }
 
 #[tokio::test]
+async fn a_client_of_socket_io_may_be_a_public_file_at_its_usual_place() {
+    let public = tempfile::tempdir().unwrap();
+    let folder = public.path().join("socket.io");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("socket.io.min.js"), "io = 1;").unwrap();
+    let public = public.path().to_str().unwrap();
+    for transports in ["ws,polling,socketio", "ws"] {
+        let server = Binary::serve(&["--public", public, "--transport", transports], "");
+        let reply = web::get(server.address, "/socket.io/socket.io.min.js").await;
+        assert_eq!((reply.status, reply.text()), (200, "io = 1;"));
+        let missing = web::get(server.address, "/socket.io/socket.io.js").await;
+        assert_eq!(missing.status, 404);
+        let door = web::get(server.address, "/socket.io/?transport=polling").await;
+        assert_eq!(door.status, 400);
+    }
+}
+
+#[tokio::test]
 async fn paths_that_only_begin_like_a_door_are_404() {
     let server = Binary::demo();
     for path in [

@@ -145,7 +145,7 @@ async fn a_transport_may_be_chosen() {
     let own = web::get(server.address, "/stellar-client").await;
     let chosen = web::get(
         server.address,
-        "/stellar-client?transport=ws%2Cpolling&_=123",
+        "/stellar-client?transport=ws%2Cpolling%2Csocketio&_=123",
     );
     let chosen = chosen.await;
     assert_eq!((chosen.status, &chosen.body), (200, &own.body));
@@ -156,7 +156,9 @@ async fn a_transport_may_be_chosen() {
         assert!(chosen.text().contains(&transports), "{alone}");
         assert!(chosen.body.len() < own.body.len(), "{alone}");
     }
-    for closed in ["socketio", "polling,ws", "nope"] {
+    let socketio = web::get(server.address, "/stellar-client?transport=socketio").await;
+    assert!(socketio.text().contains("\"path\":\"/socket.io\""));
+    for closed in ["socketio,ws", "polling,ws", "nope"] {
         let reply = web::get(
             server.address,
             &format!("/stellar-client?transport={closed}"),
@@ -165,7 +167,7 @@ async fn a_transport_may_be_chosen() {
         assert_eq!(reply.status, 404);
         assert_eq!(
             reply.text(),
-            "there is no client script for this transport; choose ws,polling or ws or polling\n"
+            "there is no client script for this transport; choose ws,polling,socketio or ws or polling or socketio\n"
         );
     }
 }
