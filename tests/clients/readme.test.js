@@ -62,6 +62,28 @@ describe('the README', () => {
     assert.match(output, /Hello human/);
   });
 
+  it('shows how socket.io clients connect, of version 4, of version 3, and with the msgpack parser', async (t) => {
+    const code = here(block('js', "const { io } = require('socket.io-client')"));
+    const [, parser] = /with `(parser: require\('socket\.io-msgpack-parser'\))`/.exec(README);
+    const url = `io('${server.url}'`;
+    for (const variant of [
+      code,
+      code.replace("'socket.io-client'", "'socket.io-client-3'"),
+      code.replace(url, `${url}, { ${parser} }`),
+    ]) {
+      const output = await runUntil(t, variant, (text) => text.includes('hello from socket.io'));
+      assert.match(output, /^OK$/m);
+    }
+    assert.ok(code.includes(url));
+  });
+
+  it('shows how socket.io 2 clients connect', async (t) => {
+    const code = here(block('js', "const io = require('socket.io-client')"));
+    const variant = code.replace("'socket.io-client'", "'socket.io-client-2'");
+    const output = await runUntil(t, variant, (text) => /^[0-9a-f-]{36}$/m.test(text));
+    assert.match(output, /Hello human/);
+  });
+
   it('shows how plain WebSocket clients connect', async (t) => {
     const output = await runUntil(t, here(block('js', "require('ws')")), (text) => text.includes('pendingActions'));
     assert.match(output, /Hello human/);
