@@ -12,6 +12,9 @@
 //!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
 //!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish; `polling_races`: what
 //!   comes at the moment of an end, or after it.
+//! * `socketio`: packets of socket.io that are none; `socketio_bombs`: too large, too deep, too many; `socketio_hoards`:
+//!   begun and abandoned; `socketio_prefixes`: data that looks like control; `socketio_sids`: sids of others;
+//!   `socketio_slow`: members that do not read.
 //! * `pipelining`: requests that do not wait for answers, while the server holds a poll.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -44,6 +47,12 @@ mod scripts;
 mod sizes;
 mod slow;
 mod smuggling;
+mod socketio;
+mod socketio_bombs;
+mod socketio_hoards;
+mod socketio_prefixes;
+mod socketio_sids;
+mod socketio_slow;
 mod upgrades;
 
 use std::net::SocketAddr;

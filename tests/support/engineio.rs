@@ -183,6 +183,11 @@ impl Session {
         self.polls.reply().await
     }
 
+    /// The answer to a GET that was started, or `None` if the server is gone.
+    pub(crate) async fn polled_or_cut(&mut self) -> Option<Reply> {
+        self.polls.reply_or_cut().await
+    }
+
     /// Whether the GET that was started is still held.
     pub(crate) fn is_held(&mut self) -> bool {
         self.polls.is_quiet()

@@ -32,6 +32,11 @@ pub(crate) async fn start(builder: AppBuilder, config: Config) -> Running {
 /// Serves an app that has been built, with the options that it was built with.
 pub(crate) async fn start_app(app: App, config: Config) -> Running {
     let server = Server::new(app.clone()).config(config);
+    start_server(app, server).await
+}
+
+/// Runs a server of the test's own making for an app.
+pub(crate) async fn start_server(app: App, server: Server) -> Running {
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await;
     let bound = bound.expect("the server of the test can be bound");
     let address = bound.local_addr().expect("a bound server has an address");

@@ -77,6 +77,20 @@ impl Socket {
         within("a send", sent).await.is_ok()
     }
 
+    /// Sends packets in one write where the server may have closed already. Bytes go as they are.
+    pub(crate) async fn try_send_all(&mut self, packets: &[Packet]) -> bool {
+        for packet in packets {
+            let message = match packet {
+                Packet::Text(text) => Message::text(text.as_str()),
+                Packet::Binary(bytes) => Message::binary(bytes.clone()),
+            };
+            if within("a send", self.stream.feed(message)).await.is_err() {
+                return false;
+            }
+        }
+        within("a send", self.stream.flush()).await.is_ok()
+    }
+
     /// The next frame as it is: text with its type digit, or the bytes of a binary frame. `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Packet> {
         within("a frame", self.wait_next()).await

@@ -47,6 +47,8 @@ pub(super) struct Client {
     connect_by: AtomicU64,
     /// When the attachments that were announced have to be there.
     attached_by: AtomicU64,
+    /// When a namespace has to have decided.
+    decide_by: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,10 @@ struct State {
     is_connected: bool,
     /// The other namespaces that it is in.
     namespaces: Vec<Box<str>>,
+    /// The bus is being told.
+    is_delivering: bool,
+    /// The library let go of the session meanwhile.
+    is_let_go: bool,
     /// How many events had been parsed when a message was read, of which it is not known yet what became.
     read_at: Option<usize>,
 }
@@ -119,6 +125,7 @@ impl Client {
             is_clogged: AtomicBool::new(false),
             connect_by: AtomicU64::new(NONE),
             attached_by: AtomicU64::new(NONE),
+            decide_by: AtomicU64::new(NONE),
         }
     }
 
@@ -170,19 +177,27 @@ impl Client {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if goes_on
-                && parsed < BATCH
-                && let Some(read) = state.read(buf)
-            {
-                state.read_at = (read != Read::Part).then_some(parsed);
-                let has_room = state.pipe.has_room();
-                drop(state);
-                if has_room
-                    && self.is_clogged.swap(false, Ordering::AcqRel)
-                    && let Some(session) = session
+            let may_read = goes_on && parsed < BATCH;
+            let read = may_read.then(|| state.read(buf)).flatten();
+            if let Some(read) = &read {
+                state.read_at = (*read != Read::Part).then_some(parsed);
+                if state.is_deciding
+                    && let Some(session) = &session
                 {
-                    session.connection().wake_task();
+                    self.expect_decision(session);
                 }
+            }
+            let has_room = state.pipe.has_room() && self.is_clogged.swap(false, Ordering::AcqRel);
+            if has_room && let Some(session) = &session {
+                // Without the lock: whoever is woken may want it.
+                drop(state);
+                session.connection().wake_task();
+                match read {
+                    Some(_) => return Poll::Ready(()),
+                    None => continue,
+                }
+            }
+            if read.is_some() {
                 return Poll::Ready(());
             }
             if goes_on && !state.pipe.parsed.is_empty() {
@@ -222,16 +237,14 @@ impl Client {
     /// Tells the bus what was parsed. What it does not want yet stays.
     fn deliver(&self, mut state: MutexGuard<'_, State>, session: Option<&Arc<Session>>) {
         let parsed = std::mem::take(&mut state.pipe.parsed);
+        state.is_delivering = true;
         let leaving = match &state.life {
             Life::Leaving(session, _) => Some(Arc::clone(session)),
             Life::Open | Life::Over => None,
         };
         drop(state);
-        let Some(session) = leaving.as_ref().or(session) else {
-            return;
-        };
         let mut parsed = parsed.into_iter();
-        let delivered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut tell = |session: &Arc<Session>| {
             let _turn = Turn::begin();
             while leaving.is_some() || (session.is_open() && !session.connection().is_paused()) {
                 match parsed.next().map(|received| take(session, &received)) {
@@ -241,36 +254,46 @@ impl Client {
                 }
             }
             Ok(())
-        }));
-        let reason = match delivered {
-            Ok(Ok(())) => {
-                self.state.lock().pipe.parsed.splice(0..0, parsed);
-                return;
-            }
-            Ok(Err(reason)) => reason,
-            // The application's code: what it was told is gone, and so is this connection.
-            Err(_) => CloseReason::Internal,
         };
-        // What follows is nobody's.
-        self.state.lock().pipe.clear();
-        session.connection().close(reason);
+        let told = leaving.as_ref().or(session).map_or(Ok(()), |session| {
+            let told = std::panic::catch_unwind(AssertUnwindSafe(|| tell(session)));
+            // The application's code: what it was told is gone, and so is this connection.
+            told.unwrap_or(Err(CloseReason::Internal))
+        });
+        let is_let_go = {
+            let mut state = self.state.lock();
+            match &told {
+                Ok(()) => drop(state.pipe.parsed.splice(0..0, parsed)),
+                // What follows is nobody's.
+                Err(_) => state.pipe.clear(),
+            }
+            state.is_delivering = false;
+            state.is_let_go
+        };
+        if let Err(reason) = told {
+            self.close(reason);
+        }
+        if is_let_go {
+            self.let_go();
+        }
     }
 
     /// The library has let go of the session. If nobody else has ended it, the client broke the rules.
     pub(super) fn let_go(&self) {
         let session = self.session();
-        let state = self.state.lock();
-        // What was right before the mistake counts.
-        if self.goes_on(&state, session.as_deref()) && !state.pipe.parsed.is_empty() {
-            self.deliver(state, session.as_ref());
-        } else {
-            drop(state);
+        let mut state = self.state.lock();
+        state.is_deciding = false;
+        if state.is_delivering {
+            // What was right before the mistake counts.
+            state.is_let_go = true;
+            return;
         }
-        let life = {
-            let mut state = self.state.lock();
-            state.is_deciding = false;
-            std::mem::replace(&mut state.life, Life::Over)
-        };
+        if self.goes_on(&state, session.as_deref()) && !state.pipe.parsed.is_empty() {
+            state.is_let_go = true;
+            return self.deliver(state, session.as_ref());
+        }
+        let life = std::mem::replace(&mut state.life, Life::Over);
+        drop(state);
         match life {
             Life::Leaving(session, reason) => session.report_closed(reason),
             Life::Open => self.close(MAKES_NO_SENSE),
@@ -315,7 +338,8 @@ impl Client {
 
     /// Lets the client in, and tells the bus.
     pub(super) fn connect(&self) {
-        self.open();
+        // The application's code may panic in there, which ends the session; but that, too, waits for the decision.
+        let _panicked = std::panic::catch_unwind(AssertUnwindSafe(|| self.open()));
         self.decided();
     }
 
@@ -333,6 +357,26 @@ impl Client {
         });
         session.report_opened(*handshake);
         self.state.lock().is_connected = true;
+    }
+
+    /// Keeps the time in which a namespace has to decide. Ours does in less; a handler of somebody else's may panic.
+    fn expect_decision(&self, session: &Arc<Session>) {
+        let limit = session.connection().context().limits.admit_timeout * 2;
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let by = session.now().saturating_add(limit);
+        self.decide_by.store(by, Ordering::Relaxed);
+        session.watch();
+    }
+
+    /// The session has ended while a namespace is deciding. The library is told once that has decided, because it would
+    /// keep the client otherwise; or when there is no more hope for it.
+    fn give_up_decision(self: &Arc<Self>, session: &Session) {
+        let patience = session.connection().context().limits.admit_timeout * 2;
+        let client = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            client.decided();
+        });
     }
 
     /// The client is connected to something.
@@ -357,6 +401,7 @@ impl Client {
         let reader = {
             let mut state = self.state.lock();
             state.is_deciding = false;
+            self.decide_by.store(NONE, Ordering::Relaxed);
             state.pipe.take_reader()
         };
         if let Some(reader) = reader {
@@ -472,6 +517,7 @@ impl Speaker for Arc<Client> {
         // In version 4 the server connects clients to `/` by itself, and so speaks first (§2.5).
         if self.protocol == Protocol::V3 && self.parser.set(Parser::Json).is_ok() {
             self.state.lock().is_deciding = true;
+            self.expect_decision(session);
             self.begin(session, Parser::Json);
         }
     }
@@ -537,13 +583,15 @@ impl Speaker for Arc<Client> {
     }
 
     fn deadline(&self) -> Option<(u64, CloseReason)> {
-        let connect_by = self.connect_by.load(Ordering::Relaxed);
-        let attached_by = self.attached_by.load(Ordering::Relaxed);
-        match connect_by.min(attached_by) {
-            NONE => None,
-            by if by == connect_by => Some((by, CloseReason::ConnectTimeout)),
-            by => Some((by, CloseReason::ReceiveTimeout)),
-        }
+        [
+            (&self.connect_by, CloseReason::ConnectTimeout),
+            (&self.decide_by, CloseReason::ConnectTimeout),
+            (&self.attached_by, CloseReason::ReceiveTimeout),
+        ]
+        .into_iter()
+        .map(|(by, reason)| (by.load(Ordering::Relaxed), reason))
+        .filter(|(by, _)| *by != NONE)
+        .min_by_key(|(by, _)| *by)
     }
 
     fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
@@ -565,6 +613,9 @@ impl Speaker for Arc<Client> {
             state.pipe.take_reader()
         };
         self.is_clogged.store(false, Ordering::Release);
+        if self.state.lock().is_deciding {
+            self.give_up_decision(session);
+        }
         let is_over = matches!(self.state.lock().life, Life::Over);
         if let Some(reader) = reader {
             reader.wake();

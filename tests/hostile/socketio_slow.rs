@@ -1,0 +1,153 @@
+//! socket.io: members that do not read, in a room that does not stop talking (B2).
+
+use std::time::{Duration, Instant};
+
+use crate::Arena;
+use crate::raw::{Raw, TEXT};
+use crate::support::engineio::Version;
+use crate::support::socketio::{Kind, Peer, opening};
+
+const SLOW: &str = "stellar_connections_closed_total{reason=\"slow_consumer\"}";
+const OPEN: &str = "stellar_connections{transport=\"socketio\"}";
+
+/// What may wait for each client, in bytes.
+const OUTBOX: u64 = 256 * 1024;
+const CONFIG: &str = "[limits]\nmax_outbox_bytes = 262144\n";
+
+/// A member whose system takes only a few kB on its behalf, and which does not read.
+async fn stalled_socket(arena: &Arena, version: Version) -> Raw {
+    let socket = Raw::with_small_window(arena.address()).await;
+    let target = opening(arena.address(), version).target("websocket");
+    let mut socket = socket.upgrade(&target).await;
+    if version == Version::V4 {
+        socket.send(TEXT, "40").await;
+    }
+    while !socket.frame().await.unwrap().payload.starts_with(b"42[") {}
+    let join = "420[\"roomAdd\",{\"room\":\"defaultRoom\"}]";
+    socket.send(TEXT, join).await;
+    while !socket.frame().await.unwrap().payload.starts_with(b"430[") {}
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_those_who_do_not_read_are_cut_and_memory_is_bounded() {
+    const SLOW_ONES: u64 = 40;
+    /// Growth of resident memory that says nothing, in kB.
+    const NOISE: u64 = 12 * 1024;
+    let mut arena = Arena::configured(CONFIG).await;
+    let mut speaker = arena.server.plain().await;
+    speaker.join("defaultRoom").await;
+    let mut readers = Vec::new();
+    for kind in Kind::ALL {
+        let mut reader = Peer::connected(arena.address(), kind).await;
+        reader.join("defaultRoom").await;
+        readers.push(reader);
+    }
+    let (mut sockets, mut pollers) = (Vec::new(), Vec::new());
+    for number in 0..SLOW_ONES as usize {
+        let version = Version::BOTH[number / 2 % 2];
+        if number % 2 == 0 {
+            sockets.push(stalled_socket(&arena, version).await);
+        } else {
+            let kind = Kind::PLAIN[number / 2 % 2 * 2];
+            let mut poller = Peer::connected(arena.address(), kind).await;
+            poller.join("defaultRoom").await;
+            pollers.push(poller);
+        }
+    }
+    let before = arena.memory();
+    let mut most = 0;
+    let text = "x".repeat(16 * 1024);
+    let began = Instant::now();
+    let mut said = 0;
+    while arena.metric(SLOW).await < SLOW_ONES {
+        assert!(began.elapsed() < Duration::from_secs(60), "after {said}");
+        for _ in 0..10 {
+            speaker.say("defaultRoom", &*text).await;
+            said += 1;
+            assert_eq!(speaker.hears().await["seq"], said);
+            for reader in &mut readers {
+                assert_eq!(reader.hears().await["seq"], said);
+            }
+        }
+        most = most.max(arena.memory());
+        arena.serves().await;
+    }
+    let grown = most.saturating_sub(before);
+    let bound = SLOW_ONES * OUTBOX / 1024 + NOISE;
+    println!("{grown} kB at most for {SLOW_ONES} clients, in {said} messages");
+    assert!(grown < bound, "{grown} kB of {bound} kB");
+    assert_eq!(arena.metric(SLOW).await, SLOW_ONES);
+    assert_eq!(arena.metric(OPEN).await, readers.len() as u64);
+    for mut socket in sockets {
+        assert_eq!(socket.close_code().await, 4001);
+    }
+    for mut poller in pollers {
+        assert!((poller.rest().await.len() as u64) < said);
+    }
+    for reader in &mut readers {
+        reader.details().await;
+    }
+    arena.survives().await;
+}
+
+/// How long a message takes from one member to another, again and again: the time that one in a hundred exceeds.
+async fn slowest_of_most(arena: &mut Arena, listener: &mut Peer) -> Duration {
+    const TIMES: usize = 300;
+    let mut times = Vec::new();
+    for number in 0..TIMES {
+        let began = Instant::now();
+        arena.bystander.say("defaultRoom", number).await;
+        listener.hears().await;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    times[TIMES * 99 / 100]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_those_who_do_not_read() {
+    /// What a busy machine adds by itself.
+    const SLACK: Duration = Duration::from_millis(100);
+    let mut arena = Arena::configured("[limits]\nmax_outbox_bytes = 67108864\n").await;
+    arena.bystander.join("defaultRoom").await;
+    let mut listener = Peer::connected(arena.address(), Kind::PLAIN[1]).await;
+    listener.join("defaultRoom").await;
+    let alone = slowest_of_most(&mut arena, &mut listener).await;
+    let mut stalled = Vec::new();
+    for number in 0..40 {
+        stalled.push(stalled_socket(&arena, Version::BOTH[number % 2]).await);
+    }
+    // More than the system takes for them.
+    let text = "x".repeat(64 * 1024);
+    for _ in 0..16 {
+        arena.bystander.say("defaultRoom", &*text).await;
+        listener.hears().await;
+    }
+    let beside = slowest_of_most(&mut arena, &mut listener).await;
+    println!(
+        "{alone:?} alone, {beside:?} beside {} stalled",
+        stalled.len()
+    );
+    assert!(beside < 3 * alone + SLACK, "{alone:?}, then {beside:?}");
+    assert_eq!(arena.metric(SLOW).await, 0, "the outbox was large enough");
+    drop(stalled);
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_does_not_read_answers_is_cut() {
+    let mut arena = Arena::configured(CONFIG).await;
+    for version in Version::BOTH {
+        let cut = arena.metric(SLOW).await;
+        let mut attacker = stalled_socket(&arena, version).await;
+        let ask = crate::raw::frame(TEXT, "427[\"file\",{\"file\":\"demo.js\"}]");
+        let began = Instant::now();
+        while arena.metric(SLOW).await == cut {
+            assert!(began.elapsed() < Duration::from_secs(20), "still there");
+            let _cut = attacker.try_write(&ask).await;
+        }
+        arena.serves().await;
+    }
+    arena.survives().await;
+}

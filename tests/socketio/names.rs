@@ -1,0 +1,87 @@
+//! Names that no event may have: the connection is closed, as Node does it, or as the library does (§2.1, §4).
+
+use crate::support::Binary;
+use crate::support::socketio::{Kind, Peer, text};
+use crate::{CONNECTED, closed_for, metric, metric_becomes};
+
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// Asserts that each of these closes its sender and nobody else, and says nothing.
+async fn close(packets: impl IntoIterator<Item = String>) {
+    let server = Binary::demo();
+    let mut bob = server.plain().await;
+    let mut closed = 0;
+    for packet in packets {
+        for kind in Kind::ALL {
+            let mut ann = Peer::connected(server.address, kind).await;
+            // It is a fault and no farewell: the client may come back.
+            let rest = ann.rest_after(&packet).await;
+            assert_eq!(rest, [""; 0], "{packet} {kind:?}");
+            metric_becomes(&server, CONNECTED, 0).await;
+            closed += 1;
+        }
+        bob.details().await;
+    }
+    assert!(closed > 0);
+    assert_eq!(metric(&server, &closed_for("protocol_error")).await, closed);
+}
+
+#[tokio::test]
+async fn reserved_names_close() {
+    close(RESERVED.map(|name| format!("42[\"{name}\"]"))).await;
+}
+
+#[tokio::test]
+async fn reserved_names_close_whatever_comes_with_them() {
+    close(RESERVED.map(|name| format!("427[\"{name}\",{{\"room\":\"defaultRoom\"}}]"))).await;
+}
+
+#[tokio::test]
+async fn reserved_names_close_with_bytes_too() {
+    close(RESERVED.map(|name| format!("450-[\"{name}\"]"))).await;
+}
+
+#[tokio::test]
+async fn names_that_are_no_text_close() {
+    // The library's limit, for numbers: Node takes them.
+    let names = ["7", "7,{}", "null", "{}", "[\"say\"]", "true", "-1", "1.5"];
+    close(names.map(|name| format!("42[{name}]"))).await;
+}
+
+#[tokio::test]
+async fn names_that_need_escapes_close() {
+    // The library's limit: Node takes them.
+    let names = ["sa\\\"y", "say\\n", "\\u0073ay", "\\u20ac", "a\\\\b", "\\/"];
+    close(names.map(|name| format!("427[\"{name}\",{{}}]"))).await;
+}
+
+#[tokio::test]
+async fn what_stands_before_such_a_name_is_delivered_and_what_follows_is_not() {
+    let server = Binary::demo();
+    let mut bob = server.plain().await;
+    bob.join("defaultRoom").await;
+    let say = |message: &str| {
+        text(format!(
+            "42[\"say\",{{\"room\":\"defaultRoom\",\"message\":\"{message}\"}}]"
+        ))
+    };
+    for kind in Kind::ALL {
+        for name in ["disconnect", "\\u0073ay"] {
+            let mut ann = Peer::connected(server.address, kind).await;
+            ann.join("defaultRoom").await;
+            let bad = text(format!("42[\"{name}\"]"));
+            ann.try_send_all(&[say("before"), bad, say("behind")]).await;
+            ann.rest().await;
+            assert_eq!(bob.hears().await["message"], "before", "{kind:?}");
+            bob.say("defaultRoom", "next").await;
+            assert_eq!(bob.hears().await["message"], "next", "{kind:?}");
+        }
+    }
+}
