@@ -1,31 +1,26 @@
 //! One session: between engine.io, the library and the bus.
 
-use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use parking_lot::{Mutex, MutexGuard};
-use socketioxide_core::Value;
+use parking_lot::Mutex;
 use tokio::io::ReadBuf;
 
 use super::dialect::{self, SocketIo};
 use super::library::{Library, Parser};
+use super::msgpack;
 use super::outlet::{self, CONNECT, DISCONNECT};
-use super::pipe::{Pipe, Purpose, Read, Received};
+use super::pipe::{Pipe, Purpose, Read};
 use super::stream::Stream;
-use super::{event, msgpack};
 use crate::engineio::Protocol;
 use crate::polling::{Form, Session, Speaker};
 use crate::ws::frame::Opcode;
-use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator, Refusal, Turn};
+use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
 
-/// Events handed to the bus in one turn.
-const BATCH: usize = 128;
+mod deciding;
+mod reading;
 
 /// In place of a time: no deadline.
 const NONE: u64 = u64::MAX;
@@ -152,263 +147,6 @@ impl Client {
         );
     }
 
-    // What the library reads.
-
-    /// Keeps an event that the library has parsed until it asks for more.
-    pub(super) fn parsed(&self, received: Received) {
-        self.state.lock().pipe.parsed.push(received);
-    }
-
-    /// Gives the library what the client sent. It asks only when it has parsed what it had, so this is also where the
-    /// bus hears of that: in one turn for all that came together.
-    pub(super) fn poll_read(&self, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<()> {
-        loop {
-            let session = self.session();
-            let mut state = self.state.lock();
-            if state.is_deciding {
-                state.pipe.wait(cx.waker());
-                return Poll::Pending;
-            }
-            let goes_on = self.goes_on(&state, session.as_deref());
-            let parsed = state.pipe.parsed.len();
-            if goes_on && state.read_at.take() == Some(parsed) {
-                // The last message has not become an event. If it made the library close the session, its task ends when
-                // it waits; as long as it does not, it would go on reading.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let may_read = goes_on && parsed < BATCH;
-            let read = may_read.then(|| state.read(buf)).flatten();
-            if let Some(read) = &read {
-                state.read_at = (*read != Read::Part).then_some(parsed);
-                if state.is_deciding
-                    && let Some(session) = &session
-                {
-                    self.expect_decision(session);
-                }
-            }
-            let has_room = state.pipe.has_room() && self.is_clogged.swap(false, Ordering::AcqRel);
-            if has_room && let Some(session) = &session {
-                // Without the lock: whoever is woken may want it.
-                drop(state);
-                session.connection().wake_task();
-                match read {
-                    Some(_) => return Poll::Ready(()),
-                    None => continue,
-                }
-            }
-            if read.is_some() {
-                return Poll::Ready(());
-            }
-            if goes_on && !state.pipe.parsed.is_empty() {
-                self.deliver(state, session.as_ref());
-                continue;
-            }
-            // First, so that whoever changes something from here on wakes this task again.
-            state.pipe.wait(cx.waker());
-            if goes_on != self.goes_on(&state, session.as_deref()) {
-                continue;
-            }
-            return match std::mem::replace(&mut state.life, Life::Over) {
-                Life::Open if session.is_some() => {
-                    state.life = Life::Open;
-                    Poll::Pending
-                }
-                Life::Leaving(session, reason) => {
-                    drop(state);
-                    session.report_closed(reason);
-                    Poll::Ready(())
-                }
-                // The end, for the library too.
-                Life::Open | Life::Over => Poll::Ready(()),
-            };
-        }
-    }
-
-    /// Whether the bus takes more of what the client said.
-    fn goes_on(&self, state: &State, session: Option<&Session>) -> bool {
-        match (&state.life, session) {
-            (Life::Open, Some(session)) => session.is_open() && !session.connection().is_paused(),
-            (Life::Leaving(..), _) => true,
-            (Life::Open, None) | (Life::Over, _) => false,
-        }
-    }
-
-    /// Tells the bus what was parsed. What it does not want yet stays.
-    fn deliver(&self, mut state: MutexGuard<'_, State>, session: Option<&Arc<Session>>) {
-        let parsed = std::mem::take(&mut state.pipe.parsed);
-        state.is_delivering = true;
-        let leaving = match &state.life {
-            Life::Leaving(session, _) => Some(Arc::clone(session)),
-            Life::Open | Life::Over => None,
-        };
-        drop(state);
-        let mut parsed = parsed.into_iter();
-        let mut tell = |session: &Arc<Session>| {
-            let _turn = Turn::begin();
-            while leaving.is_some() || (session.is_open() && !session.connection().is_paused()) {
-                match parsed.next().map(|received| take(session, &received)) {
-                    Some(Ok(())) => {}
-                    Some(Err(reason)) => return Err(reason),
-                    None => break,
-                }
-            }
-            Ok(())
-        };
-        let told = leaving.as_ref().or(session).map_or(Ok(()), |session| {
-            let told = std::panic::catch_unwind(AssertUnwindSafe(|| tell(session)));
-            // The application's code: what it was told is gone, and so is this connection.
-            told.unwrap_or(Err(CloseReason::Internal))
-        });
-        let is_let_go = {
-            let mut state = self.state.lock();
-            match &told {
-                Ok(()) => drop(state.pipe.parsed.splice(0..0, parsed)),
-                // What follows is nobody's.
-                Err(_) => state.pipe.clear(),
-            }
-            state.is_delivering = false;
-            state.is_let_go
-        };
-        if let Err(reason) = told {
-            self.close(reason);
-        }
-        if is_let_go {
-            self.let_go();
-        }
-    }
-
-    /// The library has let go of the session. If nobody else has ended it, the client broke the rules.
-    pub(super) fn let_go(&self) {
-        let session = self.session();
-        let mut state = self.state.lock();
-        state.is_deciding = false;
-        if state.is_delivering {
-            // What was right before the mistake counts.
-            state.is_let_go = true;
-            return;
-        }
-        if self.goes_on(&state, session.as_deref()) && !state.pipe.parsed.is_empty() {
-            state.is_let_go = true;
-            return self.deliver(state, session.as_ref());
-        }
-        let life = std::mem::replace(&mut state.life, Life::Over);
-        drop(state);
-        match life {
-            Life::Leaving(session, reason) => session.report_closed(reason),
-            Life::Open => self.close(MAKES_NO_SENSE),
-            Life::Over => {}
-        }
-    }
-
-    // What the library decides.
-
-    /// Asks the application whether the client may connect to `/`. If not, the client is told.
-    pub(super) async fn admit(&self, auth: Option<&Value>) -> bool {
-        let Some(session) = self.session() else {
-            return false;
-        };
-        // There is one at a time, and none after the first that was let in.
-        let handshake = self.handshake.lock().take();
-        let Some(mut handshake) = handshake else {
-            return false;
-        };
-        let Ok(auth) = read_auth(auth) else {
-            session.connection().close(MAKES_NO_SENSE);
-            return false;
-        };
-        handshake.auth = auth;
-        let context = session.connection().context();
-        let admit = AssertUnwindSafe(context.admit(&mut handshake));
-        let admitted = admit.catch_unwind().await.unwrap_or_else(|_| {
-            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
-            Err(Refusal::new("internal error").with_status(status))
-        });
-        *self.handshake.lock() = Some(handshake);
-        if let Err(refusal) = &admitted {
-            context.metrics.count_refusal("authorization");
-            let parser = self.parser().unwrap_or(Parser::Json);
-            session.connection().send_control_with(|is_linked| {
-                let form = session.form(is_linked);
-                dialect::refused(form, parser, self.protocol, refusal)
-            });
-        }
-        admitted.is_ok()
-    }
-
-    /// Lets the client in, and tells the bus.
-    pub(super) fn connect(&self) {
-        // The application's code may panic in there, which ends the session; but that, too, waits for the decision.
-        let _panicked = std::panic::catch_unwind(AssertUnwindSafe(|| self.open()));
-        self.decided();
-    }
-
-    fn open(&self) {
-        let handshake = self.handshake.lock().take();
-        let (Some(session), Some(handshake)) = (self.session(), handshake) else {
-            return;
-        };
-        self.has_arrived();
-        let parser = self.parser().unwrap_or(Parser::Json);
-        let connection = session.connection();
-        connection.send_control_with(|is_linked| {
-            let form = session.form(is_linked);
-            dialect::connected(form, parser, self.protocol, connection.id())
-        });
-        session.report_opened(*handshake);
-        self.state.lock().is_connected = true;
-    }
-
-    /// Keeps the time in which a namespace has to decide. Ours does in less; a handler of somebody else's may panic.
-    fn expect_decision(&self, session: &Arc<Session>) {
-        let limit = session.connection().context().limits.admit_timeout * 2;
-        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let by = session.now().saturating_add(limit);
-        self.decide_by.store(by, Ordering::Relaxed);
-        session.watch();
-    }
-
-    /// The session has ended while a namespace is deciding. The library is told once that has decided, because it would
-    /// keep the client otherwise; or when there is no more hope for it.
-    fn give_up_decision(self: &Arc<Self>, session: &Session) {
-        let patience = session.connection().context().limits.admit_timeout * 2;
-        let client = Arc::clone(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(patience).await;
-            client.decided();
-        });
-    }
-
-    /// The client is connected to something.
-    fn has_arrived(&self) {
-        self.connect_by.store(NONE, Ordering::Relaxed);
-    }
-
-    /// The client is in another namespace than `/`.
-    pub(super) fn joined(&self, namespace: &str) {
-        self.has_arrived();
-        self.state.lock().namespaces.push(namespace.into());
-    }
-
-    /// The client has left such a namespace.
-    pub(super) fn left(&self, namespace: &str) {
-        let namespaces = &mut self.state.lock().namespaces;
-        namespaces.retain(|name| **name != *namespace);
-    }
-
-    /// A namespace has decided about the client: what waits for that may go on.
-    pub(super) fn decided(&self) {
-        let reader = {
-            let mut state = self.state.lock();
-            state.is_deciding = false;
-            self.decide_by.store(NONE, Ordering::Relaxed);
-            state.pipe.take_reader()
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     /// Ends the session.
     pub(super) fn close(&self, reason: CloseReason) {
         if let Some(session) = self.session() {
@@ -467,41 +205,6 @@ impl Client {
             session.watch();
         }
     }
-}
-
-/// What is wrong with a packet that only the library has looked at.
-const MAKES_NO_SENSE: CloseReason =
-    CloseReason::ProtocolError(Cow::Borrowed("a packet that makes no sense here"));
-
-/// Takes what the client said or did in `/`. The error is the end.
-fn take(session: &Arc<Session>, received: &Received) -> Result<(), CloseReason> {
-    match received {
-        Received::Event(value, ack) => {
-            event::read(value, *ack, |message| session.report_received(message))
-                .map_err(|detail| CloseReason::ProtocolError(detail.into()))
-        }
-        Received::Leave => Err(CloseReason::PeerClosed(1000)),
-        Received::Broken => Err(MAKES_NO_SENSE),
-    }
-}
-
-/// What the client says of itself: an object, or nothing.
-fn read_auth(auth: Option<&Value>) -> serde_json::Result<Option<serde_json::Value>> {
-    let json;
-    let text = match auth {
-        None => return Ok(None),
-        Some(Value::Str(text, _)) => &**text,
-        Some(Value::Bytes(bytes)) => {
-            json = msgpack::to_json(bytes).unwrap_or_default();
-            if json == "null" {
-                // Where the client left it out.
-                return Ok(None);
-            }
-            &*json
-        }
-    };
-    let auth: serde_json::Map<_, _> = serde_json::from_str(text)?;
-    Ok(Some(auth.into()))
 }
 
 impl Speaker for Arc<Client> {

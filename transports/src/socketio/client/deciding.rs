@@ -1,0 +1,142 @@
+//! What namespaces decide about a session.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt;
+use socketioxide_core::Value;
+
+use super::reading::MAKES_NO_SENSE;
+use super::{Client, NONE};
+use crate::Refusal;
+use crate::polling::Session;
+use crate::socketio::library::Parser;
+use crate::socketio::{dialect, msgpack};
+
+impl Client {
+    /// Asks the application whether the client may connect to `/`. If not, the client is told.
+    pub(in crate::socketio) async fn admit(&self, auth: Option<&Value>) -> bool {
+        let Some(session) = self.session() else {
+            return false;
+        };
+        // There is one at a time, and none after the first that was let in.
+        let handshake = self.handshake.lock().take();
+        let Some(mut handshake) = handshake else {
+            return false;
+        };
+        let Ok(auth) = read_auth(auth) else {
+            session.connection().close(MAKES_NO_SENSE);
+            return false;
+        };
+        handshake.auth = auth;
+        let context = session.connection().context();
+        let admit = AssertUnwindSafe(context.admit(&mut handshake));
+        let admitted = admit.catch_unwind().await.unwrap_or_else(|_| {
+            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Refusal::new("internal error").with_status(status))
+        });
+        *self.handshake.lock() = Some(handshake);
+        if let Err(refusal) = &admitted {
+            context.metrics.count_refusal("authorization");
+            let parser = self.parser().unwrap_or(Parser::Json);
+            session.connection().send_control_with(|is_linked| {
+                let form = session.form(is_linked);
+                dialect::refused(form, parser, self.protocol, refusal)
+            });
+        }
+        admitted.is_ok()
+    }
+
+    /// Lets the client in, and tells the bus.
+    pub(in crate::socketio) fn connect(&self) {
+        // The application's code may panic in there, which ends the session; but that, too, waits for the decision.
+        let _panicked = std::panic::catch_unwind(AssertUnwindSafe(|| self.open()));
+        self.decided();
+    }
+
+    fn open(&self) {
+        let handshake = self.handshake.lock().take();
+        let (Some(session), Some(handshake)) = (self.session(), handshake) else {
+            return;
+        };
+        self.has_arrived();
+        let parser = self.parser().unwrap_or(Parser::Json);
+        let connection = session.connection();
+        connection.send_control_with(|is_linked| {
+            let form = session.form(is_linked);
+            dialect::connected(form, parser, self.protocol, connection.id())
+        });
+        session.report_opened(*handshake);
+        self.state.lock().is_connected = true;
+    }
+
+    /// Keeps the time in which a namespace has to decide. Ours does in less; a handler of somebody else's may panic.
+    pub(super) fn expect_decision(&self, session: &Arc<Session>) {
+        let limit = session.connection().context().limits.admit_timeout * 2;
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let by = session.now().saturating_add(limit);
+        self.decide_by.store(by, Ordering::Relaxed);
+        session.watch();
+    }
+
+    /// The session has ended while a namespace is deciding. The library is told once that has decided, because it would
+    /// keep the client otherwise; or when there is no more hope for it.
+    pub(super) fn give_up_decision(self: &Arc<Self>, session: &Session) {
+        let patience = session.connection().context().limits.admit_timeout * 2;
+        let client = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            client.decided();
+        });
+    }
+
+    /// The client is connected to something.
+    fn has_arrived(&self) {
+        self.connect_by.store(NONE, Ordering::Relaxed);
+    }
+
+    /// The client is in another namespace than `/`.
+    pub(in crate::socketio) fn joined(&self, namespace: &str) {
+        self.has_arrived();
+        self.state.lock().namespaces.push(namespace.into());
+    }
+
+    /// The client has left such a namespace.
+    pub(in crate::socketio) fn left(&self, namespace: &str) {
+        let namespaces = &mut self.state.lock().namespaces;
+        namespaces.retain(|name| **name != *namespace);
+    }
+
+    /// A namespace has decided about the client: what waits for that may go on.
+    pub(in crate::socketio) fn decided(&self) {
+        let reader = {
+            let mut state = self.state.lock();
+            state.is_deciding = false;
+            self.decide_by.store(NONE, Ordering::Relaxed);
+            state.pipe.take_reader()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// What the client says of itself: an object, or nothing.
+fn read_auth(auth: Option<&Value>) -> serde_json::Result<Option<serde_json::Value>> {
+    let json;
+    let text = match auth {
+        None => return Ok(None),
+        Some(Value::Str(text, _)) => &**text,
+        Some(Value::Bytes(bytes)) => {
+            json = msgpack::to_json(bytes).unwrap_or_default();
+            if json == "null" {
+                // Where the client left it out.
+                return Ok(None);
+            }
+            &*json
+        }
+    };
+    let auth: serde_json::Map<_, _> = serde_json::from_str(text)?;
+    Ok(Some(auth.into()))
+}
