@@ -24,7 +24,8 @@ engine.on('connection', (socket) => {
   const reply = (packet) => socket.send(JSON.stringify(packet));
 
   socket.on('message', (text) => {
-    answer(JSON.parse(text), connection, socket, reply, broadcast);
+    const packet = JSON.parse(text);
+    answer(packet.event, packet, connection, socket, reply, broadcast);
   });
   socket.on('close', () => leaveAll(connection, socket));
 

@@ -4,6 +4,7 @@
 
 const WELCOME = { welcome: 'Hello human! Welcome to Stellar', context: 'api' };
 
+/** What holds the members of each room: a Set, or what can `add` and `has` as one. */
 const rooms = new Map([['defaultRoom', new Set()]]);
 
 /** What a server keeps of one open connection. */
@@ -12,14 +13,14 @@ function createConnection(id, remoteIP, remotePort) {
 }
 
 /**
- * Answers one packet. `member` is what the room holds, `reply` writes to the
- * speaker and `broadcast` writes a push to every member of a room: how they
- * do it is what the peers differ in.
+ * Answers the packet of one verb. `member` is what the room holds, `reply`
+ * writes to the speaker and `broadcast` writes a push to every member of a
+ * room: how they do it is what the peers differ in.
  */
-function answer(packet, connection, member, reply, broadcast) {
+function answer(verb, packet, connection, member, reply, broadcast) {
   const messageCount = ++connection.messageCount;
 
-  switch (packet.event) {
+  switch (verb) {
     case 'detailsView':
       reply({
         status: 'OK',
@@ -65,7 +66,7 @@ function answer(packet, connection, member, reply, broadcast) {
     }
 
     default:
-      refuse(reply, '014', `Verb not found or not allowed (${packet.event})`, messageCount);
+      refuse(reply, '014', `Verb not found or not allowed (${verb})`, messageCount);
   }
 }
 
@@ -88,4 +89,4 @@ function announce(server) {
   if (global.gc) setInterval(global.gc, 500);
 }
 
-module.exports = { WELCOME, createConnection, answer, leaveAll, announce };
+module.exports = { WELCOME, rooms, createConnection, answer, leaveAll, announce };

@@ -21,7 +21,7 @@ function serve(transformer) {
     const reply = (packet) => spark.write(packet);
 
     spark.on('data', (packet) => {
-      answer(packet, connection, spark, reply, broadcast);
+      answer(packet.event, packet, connection, spark, reply, broadcast);
     });
     spark.on('end', () => leaveAll(connection, spark));
 

@@ -35,7 +35,8 @@ wss.on('connection', (socket, request) => {
   socket.on('pong', markAlive);
   socket.on('error', console.error);
   socket.on('message', (data) => {
-    answer(JSON.parse(data), connection, socket, reply, broadcast);
+    const packet = JSON.parse(data);
+    answer(packet.event, packet, connection, socket, reply, broadcast);
   });
   socket.on('close', () => leaveAll(connection, socket));
 

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::server::Kind;
 
-/// Compares a Stellar server with npm `ws`, `primus` and `engine.io` on this machine.
+/// Compares a Stellar server with npm `ws`, `primus`, `engine.io` and `socket.io`,
+/// and with `socketioxide`, on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "stellar-bench", version)]
+#[command(
+    name = "stellar-bench",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// How often everything is measured; the medians are reported [default: 3, with --quick 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
@@ -36,6 +44,12 @@ pub(crate) struct Args {
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Command {
+    /// Serves the peer on `socketioxide`, which the benchmark starts by itself
+    Peer,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     Echo,
@@ -44,16 +58,22 @@ pub(crate) enum Scenario {
     PollEcho,
     PollFanout,
     PollIdle,
+    SioEcho,
+    SioFanout,
+    SioIdle,
 }
 
 impl Scenario {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Echo,
         Self::Fanout,
         Self::Idle,
         Self::PollEcho,
         Self::PollFanout,
         Self::PollIdle,
+        Self::SioEcho,
+        Self::SioFanout,
+        Self::SioIdle,
     ];
 }
 

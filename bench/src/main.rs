@@ -1,4 +1,5 @@
-//! Compares a Stellar server with npm `ws`, `primus` and `engine.io` in one run.
+//! Compares a Stellar server with npm `ws`, `primus`, `engine.io` and `socket.io`,
+//! and with `socketioxide`, in one run.
 //!
 //! Each server is a process of its own that speaks the same Stellar packets;
 //! this process is the load. `README.md` explains the figures.
@@ -12,6 +13,7 @@ mod ledger;
 mod load;
 mod machine;
 mod measure;
+mod peer;
 mod report;
 mod scenario;
 mod server;
@@ -22,14 +24,18 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tokio::task::LocalSet;
 
-use crate::args::{Args, Effort};
+use crate::args::{Args, Command, Effort};
 use crate::report::Table;
 use crate::scenario::{Case, Measured};
 use crate::server::{Kind, Launcher};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(args) {
+    let outcome = match args.command {
+        None => run(args),
+        Some(Command::Peer) => peer::run().map(|()| ExitCode::SUCCESS),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("stellar-bench: {error:#}");

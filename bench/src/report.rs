@@ -301,7 +301,7 @@ mod tests {
     }
     #[test]
     fn the_headline_compares_each_transport_with_its_own_peers() {
-        let scenarios = [Scenario::Idle, Scenario::PollIdle];
+        let scenarios = [Scenario::Idle, Scenario::PollIdle, Scenario::SioIdle];
         let tables = scenarios.map(|scenario| Table::new(idle_case(scenario), &Kind::ALL));
         let text = markdown(&tables, 1, &[]);
         let headline = text.split("\n## ").nth(1).unwrap();
@@ -315,6 +315,8 @@ mod tests {
                 "| case | stellar | ws | primus | stellar / ws | stellar / primus |",
                 "| case | stellar | engineio | primus-engineio \
                  | stellar / engineio | stellar / primus-engineio |",
+                "| case | stellar | socketio | socketioxide \
+                 | stellar / socketio | stellar / socketioxide |",
             ]
         );
     }

@@ -30,15 +30,19 @@ pub(crate) enum Kind {
     Primus,
     Engineio,
     PrimusEngineio,
+    Socketio,
+    Socketioxide,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Stellar,
         Self::Ws,
         Self::Primus,
         Self::Engineio,
         Self::PrimusEngineio,
+        Self::Socketio,
+        Self::Socketioxide,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -48,6 +52,8 @@ impl Kind {
             Self::Primus => "primus",
             Self::Engineio => "engineio",
             Self::PrimusEngineio => "primus-engineio",
+            Self::Socketio => "socketio",
+            Self::Socketioxide => "socketioxide",
         }
     }
 
@@ -57,6 +63,9 @@ impl Kind {
             (Self::Stellar | Self::Ws | Self::Primus, Transport::Ws) => Some("/primus"),
             (Self::Stellar | Self::Engineio, Transport::Polling) => Some("/engine.io/"),
             (Self::PrimusEngineio, Transport::Polling) => Some("/primus/"),
+            (Self::Stellar | Self::Socketio | Self::Socketioxide, Transport::Socketio) => {
+                Some("/socket.io/")
+            }
             _ => None,
         }
     }
@@ -68,11 +77,12 @@ impl Kind {
     /// The npm packages that it is made of.
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Stellar => &[],
+            Self::Stellar | Self::Socketioxide => &[],
             Self::Ws => &["ws"],
             Self::Primus => &["primus"],
             Self::Engineio => &["engine.io"],
             Self::PrimusEngineio => &["primus", "engine.io"],
+            Self::Socketio => &["socket.io"],
         }
     }
 }
@@ -136,7 +146,13 @@ impl Launcher {
                 command.args(["--listen", "127.0.0.1:0"]);
                 command
             }
-            Kind::Ws | Kind::Primus | Kind::Engineio | Kind::PrimusEngineio => {
+            Kind::Socketioxide => {
+                // Built with the generator, so that no second build can be forgotten.
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("peer");
+                command
+            }
+            Kind::Ws | Kind::Primus | Kind::Engineio | Kind::PrimusEngineio | Kind::Socketio => {
                 let mut command = Command::new("node");
                 if garbage == Garbage::Collected {
                     command.arg("--expose-gc");
@@ -151,10 +167,12 @@ impl Launcher {
 
     /// The version of what `start` starts, for the report.
     pub(crate) async fn version(&self, kind: Kind) -> String {
-        let version = match kind.packages() {
-            [] => first_line(Command::new(&self.binary).arg("--version")).await,
-            packages => {
-                let versions: Option<Vec<String>> = packages
+        let version = match kind {
+            Kind::Stellar => first_line(Command::new(&self.binary).arg("--version")).await,
+            Kind::Socketioxide => crate_version("socketioxide"),
+            _ => {
+                let versions: Option<Vec<String>> = kind
+                    .packages()
                     .iter()
                     .map(|package| self.package_version(package))
                     .collect();
@@ -167,9 +185,21 @@ impl Launcher {
     fn package_version(&self, package: &str) -> Option<String> {
         let folder = self.peers.join("node_modules").join(package);
         let manifest = std::fs::read_to_string(folder.join("package.json")).ok()?;
-        let (_, rest) = manifest.split_once(r#""version": ""#)?;
-        Some(format!("{package} {}", rest.split_once('"')?.0))
+        let version = quoted_after(&manifest, r#""version": ""#)?;
+        Some(format!("{package} {version}"))
     }
+}
+
+/// The locked version of a crate that this program is built with.
+fn crate_version(name: &str) -> Option<String> {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let lock = std::fs::read_to_string(lock).ok()?;
+    let label = format!("name = \"{name}\"\nversion = \"");
+    Some(format!("crate {}", quoted_after(&lock, &label)?))
+}
+
+fn quoted_after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    Some(text.split_once(label)?.1.split_once('"')?.0)
 }
 
 /// The first line that a command prints, if it succeeds.

@@ -9,6 +9,7 @@ mod http;
 pub(crate) mod packet;
 mod polling;
 mod socket;
+mod socketio;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ pub(crate) use connection::Connection;
 pub(crate) enum Transport {
     Ws,
     Polling,
+    Socketio,
 }
 
 impl Transport {
@@ -27,6 +29,7 @@ impl Transport {
         match self {
             Self::Ws => "ws",
             Self::Polling => "polling",
+            Self::Socketio => "socketio",
         }
     }
 }

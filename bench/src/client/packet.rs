@@ -4,15 +4,14 @@
 //! The texts that are searched for are unambiguous here, because every message
 //! in the room is the benchmark's own.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use anyhow::{Result, bail, ensure};
 use memchr::memmem::Finder;
 
 /// A room that a Stellar server has from the start.
-pub(crate) const ROOM: &str = "defaultRoom";
-
-pub(crate) const DETAILS_VIEW: &[u8] = br#"{"event":"detailsView"}"#;
+const ROOM: &str = "defaultRoom";
 
 /// Bytes of the `message` of a `say`.
 const MESSAGE_SIZE: usize = 64;
@@ -35,6 +34,47 @@ static RESPONSE: LazyLock<Finder<'static>> =
 static OK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""status":"OK""#));
 static MESSAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""message":""#));
 static COUNT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""messageCount":"#));
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    DetailsView,
+    RoomAdd,
+    /// A message of 64 bytes that begins with this number.
+    Say(u64),
+}
+
+impl Request {
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Self::DetailsView => "detailsView",
+            Self::RoomAdd => "roomAdd",
+            Self::Say(_) => "say",
+        }
+    }
+
+    /// What goes with the verb: members of a JSON object, without its braces.
+    pub(super) fn members(self) -> String {
+        match self {
+            Self::DetailsView => String::new(),
+            Self::RoomAdd => format!(r#""room":"{ROOM}""#),
+            Self::Say(number) => {
+                let message = format!("{number:012}{:x<width$}", "", width = MESSAGE_SIZE - 12);
+                format!(r#""room":"{ROOM}","message":"{message}""#)
+            }
+        }
+    }
+
+    /// The whole packet as JSON.
+    pub(super) fn to_json(self) -> Cow<'static, str> {
+        match self {
+            Self::DetailsView => Cow::Borrowed(r#"{"event":"detailsView"}"#),
+            Self::RoomAdd | Self::Say(_) => {
+                let (verb, members) = (self.verb(), self.members());
+                Cow::Owned(format!(r#"{{"event":"{verb}",{members}}}"#))
+            }
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packet {
@@ -81,17 +121,7 @@ pub(super) fn primus_pong(text: &[u8]) -> Option<Vec<u8>> {
     Some([b"\"primus::pong::", number].concat())
 }
 
-pub(crate) fn room_add() -> String {
-    format!(r#"{{"event":"roomAdd","room":"{ROOM}"}}"#)
-}
-
-/// The request to say a message of 64 bytes that begins with `number`.
-pub(crate) fn say(number: u64) -> String {
-    let message = format!("{number:012}{:x<width$}", "", width = MESSAGE_SIZE - 12);
-    format!(r#"{{"event":"say","room":"{ROOM}","message":"{message}"}}"#)
-}
-
-pub(crate) fn check_welcome(text: &[u8]) -> Result<()> {
+pub(super) fn check_welcome(text: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(text);
     ensure!(
         text.contains(r#""welcome":"#) && text.contains(r#""context":"api""#),
@@ -100,30 +130,25 @@ pub(crate) fn check_welcome(text: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Checks the answer to a `detailsView` that was the first request.
-pub(crate) fn check_details(text: &[u8]) -> Result<()> {
+/// Checks the answer to a `request` that was the first of its connection.
+pub(crate) fn check_first_answer(request: Request, text: &[u8]) -> Result<()> {
     ensure!(
         Packet::read(text)? == Packet::Response(1),
         "the first answer does not carry messageCount 1"
     );
     let text = String::from_utf8_lossy(text);
-    for key in DETAILS {
-        ensure!(
-            text.contains(&format!("\"{key}\":")),
-            "detailsView without {key}: {text}"
-        );
+    match request {
+        Request::DetailsView => {
+            for key in DETAILS {
+                ensure!(
+                    text.contains(&format!("\"{key}\":")),
+                    "detailsView without {key}: {text}"
+                );
+            }
+        }
+        Request::RoomAdd => ensure!(text.contains(r#""data":true"#), "room not joined: {text}"),
+        Request::Say(_) => {}
     }
-    Ok(())
-}
-
-/// Checks the answer to a `roomAdd` that was the first request.
-pub(crate) fn check_joined(text: &[u8]) -> Result<()> {
-    ensure!(
-        Packet::read(text)? == Packet::Response(1)
-            && memchr::memmem::find(text, br#""data":true"#).is_some(),
-        "room not joined: {}",
-        String::from_utf8_lossy(text)
-    );
     Ok(())
 }
 
@@ -153,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_say_carries_64_bytes() {
-        let text = say(3);
+        let text = Request::Say(3).to_json();
         let message = text.split(r#""message":""#).nth(1).unwrap();
         assert_eq!(message.trim_end_matches("\"}").len(), MESSAGE_SIZE);
     }

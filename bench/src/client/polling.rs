@@ -158,7 +158,7 @@ impl Polling {
 }
 
 /// The session id of an opening answer, which holds the open packet alone.
-fn read_open_packet(body: &[u8]) -> Result<String> {
+pub(super) fn read_open_packet(body: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(body)?;
     let sid = text
         .strip_prefix('0')

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::frame::{self, Opcode};
-use super::{packet, socket};
+use super::{packet, socket, socketio};
 
 /// The nonce of RFC 6455, section 1.3, and the answer it must get.
 const NONCE: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -146,7 +146,7 @@ fn handle_frames(
         taken += frame.length;
         match frame.opcode {
             Opcode::Text => {
-                if let Some(pong) = packet::primus_pong(frame.payload) {
+                if let Some(pong) = pong(frame.payload) {
                     frame::write(queued, Opcode::Text, &pong);
                 } else {
                     on_text(frame.payload, now)?;
@@ -165,4 +165,10 @@ fn handle_frames(
         }
     }
     Ok(taken)
+}
+
+/// The answer to a heartbeat that is a text. The two kinds are told apart by
+/// their first byte, and from JSON objects too.
+fn pong(text: &[u8]) -> Option<Vec<u8>> {
+    packet::primus_pong(text).or_else(|| socketio::pong(text))
 }

@@ -10,10 +10,10 @@ use anyhow::{Result, bail};
 use tokio::task::JoinSet;
 
 use super::Measured;
-use super::opening::{First, open_all};
+use super::opening::open_all;
 use crate::args::Effort;
 use crate::client::Connection;
-use crate::client::packet::{DETAILS_VIEW, Packet};
+use crate::client::packet::{Packet, Request};
 use crate::in_flight::InFlight;
 use crate::ledger::{Faults, Ledger, Seen};
 use crate::load::{self, Progress};
@@ -37,7 +37,7 @@ pub(super) async fn run(
     let progress = Rc::new(Progress::new()?);
     let mut conversations = Vec::with_capacity(connections);
     let mut tasks = JoinSet::new();
-    for connection in open_all(server.door, connections, First::DetailsView).await? {
+    for connection in open_all(server.door, connections, Request::DetailsView).await? {
         let conversation = Rc::new(RefCell::new(Conversation {
             in_flight: InFlight::new(depth, 1),
             answers: Ledger::default(),
@@ -67,12 +67,12 @@ async fn converse(
             let now = Instant::now();
             while in_flight.send(now).is_some() {
                 progress.expect(1);
-                connection.queue(DETAILS_VIEW);
+                connection.queue(Request::DetailsView);
             }
         }
         connection.flush().await?;
         connection
-            .receive(&mut |text, at| match Packet::read(text)? {
+            .receive(&mut |packet, at| match packet {
                 Packet::Response(count) if count >= FIRST_COUNT => conversation
                     .borrow_mut()
                     .answered(count - FIRST_COUNT, at, &progress),

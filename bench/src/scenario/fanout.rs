@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Measured;
-use super::opening::{First, open_all};
+use super::opening::open_all;
 use crate::args::Effort;
 use crate::client::Connection;
-use crate::client::packet::{self, Packet};
+use crate::client::packet::{Packet, Request};
 use crate::in_flight::InFlight;
 use crate::ledger::{Faults, Ledger, Seen};
 use crate::load::{self, Progress};
@@ -46,7 +46,7 @@ pub(super) async fn run(
     members: usize,
     outstanding: usize,
 ) -> Result<Measured> {
-    let connections = open_all(server.door, members, First::RoomAdd).await?;
+    let connections = open_all(server.door, members, Request::RoomAdd).await?;
     let audience = Rc::new(Audience {
         state: RefCell::new(State {
             in_flight: InFlight::new(outstanding, members),
@@ -74,12 +74,12 @@ async fn speak(mut connection: Connection, member: usize, audience: Rc<Audience>
         audience.queue_messages(&mut connection);
         connection.flush().await?;
 
-        let mut on_text = |text: &[u8], at| match Packet::read(text)? {
+        let mut on_packet = |packet, at| match packet {
             Packet::Push(number) => audience.heard(member, number, at),
             Packet::Response(count) => audience.answered(count),
         };
         tokio::select! {
-            received = connection.receive(&mut on_text) => received?,
+            received = connection.receive(&mut on_packet) => received?,
             () = audience.complete.notified() => {}
         }
     }
@@ -88,7 +88,7 @@ async fn speak(mut connection: Connection, member: usize, audience: Rc<Audience>
 async fn listen(mut connection: Connection, member: usize, audience: Rc<Audience>) -> Result<()> {
     loop {
         connection
-            .receive(&mut |text, at| match Packet::read(text)? {
+            .receive(&mut |packet, at| match packet {
                 Packet::Push(number) => audience.heard(member, number, at),
                 Packet::Response(count) => bail!("answer {count} came to a silent member"),
             })
@@ -118,7 +118,7 @@ impl Audience {
         let now = Instant::now();
         while let Some(number) = state.in_flight.send(now) {
             self.progress.expect(pushes_and_answer);
-            connection.queue(packet::say(number).as_bytes());
+            connection.queue(Request::Say(number));
         }
     }
 

@@ -5,9 +5,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Measured;
-use super::opening::{First, open_all};
+use super::opening::open_all;
 use crate::args::Effort;
 use crate::client::Connection;
+use crate::client::packet::Request;
 use crate::ledger::Faults;
 use crate::load;
 use crate::measure::Memory;
@@ -35,12 +36,12 @@ pub(super) const FIGURES: &[Figure] = &[
 
 pub(super) async fn run(server: &Server, effort: Effort, connections: usize) -> Result<Measured> {
     // What a server loads with its first connection is not the price of each.
-    drop(open_all(server.door, 1, First::RoomAdd).await?);
+    drop(open_all(server.door, 1, Request::RoomAdd).await?);
     sleep(effort.settle).await;
     let empty = Memory::of(server.pid)?;
 
     let mut tasks = JoinSet::new();
-    for connection in open_all(server.door, connections, First::RoomAdd).await? {
+    for connection in open_all(server.door, connections, Request::RoomAdd).await? {
         tasks.spawn_local(stay(connection));
     }
     load::pass(effort.settle, &mut tasks).await?;

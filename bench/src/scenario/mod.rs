@@ -48,19 +48,20 @@ impl Case {
             outstanding,
         };
         let idle = |connections| Load::Idle { connections };
-        let (transport, loads) = match scenario {
-            Scenario::Echo => (Transport::Ws, [1, 16].map(echo).to_vec()),
-            Scenario::Fanout => {
+        let transport = match scenario {
+            Scenario::Echo | Scenario::Fanout | Scenario::Idle => Transport::Ws,
+            Scenario::PollEcho | Scenario::PollFanout | Scenario::PollIdle => Transport::Polling,
+            Scenario::SioEcho | Scenario::SioFanout | Scenario::SioIdle => Transport::Socketio,
+        };
+        let loads = match scenario {
+            Scenario::Echo | Scenario::PollEcho | Scenario::SioEcho => [1, 16].map(echo).to_vec(),
+            Scenario::Fanout | Scenario::SioFanout => {
                 let sizes = [(100, 1), (100, 8), (1_000, 1), (1_000, 8)];
-                (Transport::Ws, sizes.map(fan_out).to_vec())
+                sizes.map(fan_out).to_vec()
             }
-            Scenario::Idle => (Transport::Ws, vec![idle(effort.idle_connections)]),
-            Scenario::PollEcho => (Transport::Polling, [1, 16].map(echo).to_vec()),
-            Scenario::PollFanout => {
-                let sizes = [(200, 1), (200, 8)];
-                (Transport::Polling, sizes.map(fan_out).to_vec())
-            }
-            Scenario::PollIdle => (Transport::Polling, vec![idle(effort.idle_sessions)]),
+            Scenario::PollFanout => [(200, 1), (200, 8)].map(fan_out).to_vec(),
+            Scenario::Idle | Scenario::SioIdle => vec![idle(effort.idle_connections)],
+            Scenario::PollIdle => vec![idle(effort.idle_sessions)],
         };
         loads
             .into_iter()
@@ -82,6 +83,7 @@ impl Case {
         match self.transport {
             Transport::Ws => load,
             Transport::Polling => format!("polling: {load}"),
+            Transport::Socketio => format!("socket.io: {load}"),
         }
     }
 
@@ -100,7 +102,7 @@ impl Case {
             Load::FanOut { members, .. } => members,
         };
         match self.transport {
-            Transport::Ws => connections,
+            Transport::Ws | Transport::Socketio => connections,
             Transport::Polling => 2 * connections,
         }
     }
