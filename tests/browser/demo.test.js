@@ -3,7 +3,7 @@
 // The demo page, as someone uses it.
 
 const assert = require('node:assert/strict');
-const { WAYS, suite, check } = require('./support/browser');
+const { WAYS, SOCKETIO_WAYS, suite, check } = require('./support/browser');
 const { demo } = require('./support/demo');
 
 suite('demo page', (world) => {
@@ -174,4 +174,4 @@ suite('demo page', (world) => {
     assert.equal(await image.count(), 0);
     assert.deepEqual(page.problems, []);
   });
-}, WAYS.filter(({ transports }) => transports !== 'ws,polling'));
+}, [...WAYS.filter(({ transports }) => transports !== 'ws,polling'), ...SOCKETIO_WAYS]);

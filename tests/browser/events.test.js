@@ -3,7 +3,7 @@
 // Every event of the client that needs no restart; those are in reconnect.test.js.
 
 const assert = require('node:assert/strict');
-const { suite, check } = require('./support/browser');
+const { WAYS, SOCKETIO_WAYS, suite, check } = require('./support/browser');
 
 suite('events', (world) => {
   check('welcome, connected and message', async () => {
@@ -104,4 +104,4 @@ suite('events', (world) => {
     });
     assert.deepEqual(heard, ['off', 'once', 'on', 'on', 'on']);
   });
-});
+}, [...WAYS, ...SOCKETIO_WAYS]);

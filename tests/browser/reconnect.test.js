@@ -3,7 +3,7 @@
 // What a client goes through when its connection ends.
 
 const assert = require('node:assert/strict');
-const { suite, check } = require('./support/browser');
+const { WAYS, SOCKETIO_WAYS, suite, check } = require('./support/browser');
 
 suite('reconnecting', (world) => {
   async function member(prepare) {
@@ -131,4 +131,4 @@ suite('reconnecting', (world) => {
     assert.equal(view.membersCount, 1);
     assert.equal(await page.evaluate(() => links), 6);
   });
-});
+}, [...WAYS, ...SOCKETIO_WAYS]);

@@ -3,7 +3,7 @@
 // Two pages in one room.
 
 const assert = require('node:assert/strict');
-const { suite, check } = require('./support/browser');
+const { WAYS, SOCKETIO_WAYS, suite, check } = require('./support/browser');
 
 suite('rooms', (world) => {
   async function pair() {
@@ -145,4 +145,4 @@ suite('rooms', (world) => {
     await heard(two);
     assert.deepEqual(await two.evaluate(() => story(client)), ['connected']);
   });
-});
+}, [...WAYS, ...SOCKETIO_WAYS]);

@@ -1,7 +1,8 @@
 'use strict';
 
 // Every kind of client, unmodified, in one room of one server: npm `primus` with both transformers, npm `ws` on both
-// doors, both versions of npm `engine.io-client`, and the served client script, each over every transport that it has.
+// doors, npm `engine.io-client` and `socket.io-client` in all their versions, python-socketio, and the served client
+// scripts, each over every transport that it has.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, it } = require('node:test');
@@ -9,22 +10,36 @@ const { Server } = require('./support/server');
 const engineio = require('./support/engineio');
 const primus = require('./support/primus');
 const peer = require('./support/peer');
-const { make, requester } = require('./support/stellar');
+const python = require('./support/python');
+const socketio = require('./support/socketio');
+const { load, make, requester } = require('./support/stellar');
 const { raised, until } = require('./support/wait');
 
 const COUNT = 200;
 
 // How each gets in: a client, how to ask on it, and where its packets come out.
 const WAYS_IN = {};
+// In which bytes a message comes to each.
+const ENCODINGS = {};
+
+// What carries the packets of a client whose engine.io is of this version. Where polling began with base64, as version
+// 3 does in Node, the WebSocket goes on with it.
+function carrier(version, way) {
+  if (way === 'polling') return 'polling';
+  return version === 3 && way !== 'WebSocket' ? 'websocket, base64' : 'websocket';
+}
 
 for (const door of ['/primus', '/ws']) {
-  WAYS_IN[`ws on ${door}`] = async (t, server, hear) => {
+  const name = `ws on ${door}`;
+  ENCODINGS[name] = 'text frame';
+  WAYS_IN[name] = async (t, server, hear) => {
     const socket = await peer.open(t, server.wsUrl + door);
     socket.on('message', (text) => hear(JSON.parse(text)));
     return (packet) => peer.ask(socket, packet);
   };
 }
 
+ENCODINGS.primus = 'text frame';
 WAYS_IN.primus = async (t, server, hear) => {
   const client = primus.connect(t, server.url);
   client.on('data', (packet) => hear(structuredClone(packet)));
@@ -32,7 +47,9 @@ WAYS_IN.primus = async (t, server, hear) => {
 };
 
 for (const way of Object.keys(primus.WAYS)) {
-  WAYS_IN[`primus of engine.io over ${way}`] = async (t, server, hear) => {
+  const name = `primus of engine.io over ${way}`;
+  ENCODINGS[name] = `engine.io 4 ${carrier(4, way)}`;
+  WAYS_IN[name] = async (t, server, hear) => {
     const client = primus.connectEngineIo(t, server.url, way);
     client.on('data', (packet) => hear(structuredClone(packet)));
     await client.moved();
@@ -41,6 +58,8 @@ for (const way of Object.keys(primus.WAYS)) {
 }
 
 for (const kind of engineio.KINDS) {
+  const version = kind.client === 'engine.io-client 6' ? 4 : 3;
+  ENCODINGS[kind.name] = `engine.io ${version} ${carrier(version, kind.way)}`;
   WAYS_IN[kind.name] = async (t, server, hear) => {
     const socket = await engineio.open(t, server.url, kind);
     socket.on('message', (text) => hear(JSON.parse(text)));
@@ -48,17 +67,46 @@ for (const kind of engineio.KINDS) {
   };
 }
 
-const SCRIPTS = ['client script over ws', 'client script over polling'];
-const KINDS = [...Object.keys(WAYS_IN), ...SCRIPTS];
+for (const kind of socketio.KINDS) {
+  const { protocol, parser } = kind;
+  ENCODINGS[kind.name] = `socket.io ${protocol} ${parser ? 'msgpack' : 'JSON'} ${carrier(protocol - 1, kind.way)}`;
+  WAYS_IN[kind.name] = async (t, server, hear) => {
+    const socket = await socketio.open(t, server.url, kind);
+    socket.on('say', hear);
+    return ({ event, ...packet }) => socketio.ask(socket, event, packet);
+  };
+}
+
+for (const way of Object.keys(python.WAYS)) {
+  const name = `python-socketio over ${way}`;
+  ENCODINGS[name] = `socket.io 5 JSON ${carrier(4, way)}`;
+  WAYS_IN[name] = (t, server, hear) => python.open(t, server.url, way, hear);
+}
+
+// The transport for which the script is fetched, and the one of its own that it uses.
+const SCRIPTS = {
+  'client script over ws': { script: 'ws', transport: 'ws' },
+  'client script over polling': { script: 'polling', transport: 'polling' },
+  'client script over socket.io': { script: 'socketio', transport: 'socketio' },
+  'client script over socket.io that polls': { script: 'socketio', transport: 'socketio-polling' },
+};
+Object.assign(ENCODINGS, {
+  'client script over ws': 'text frame',
+  'client script over polling': 'engine.io 4 polling',
+  'client script over socket.io': 'socket.io 5 JSON websocket',
+  'client script over socket.io that polls': 'socket.io 5 JSON polling',
+});
+const KINDS = [...Object.keys(WAYS_IN), ...Object.keys(SCRIPTS)];
 
 // One member: `say` sends a message and tells by a promise what was answered, `heard` is what came from the room.
 async function enter(t, server, kind, room) {
   const heard = [];
-  if (SCRIPTS.includes(kind)) {
-    const transports = [kind.split(' ').at(-1)];
-    const client = await make(t, server, { rooms: [room], transports, XMLHttpRequest: requester(t) });
+  if (SCRIPTS[kind]) {
+    const { script, transport } = SCRIPTS[kind];
+    const options = { rooms: [room], transports: [transport], XMLHttpRequest: requester(t) };
+    const client = await make(t, server, options, load(server, script));
     await client.connect();
-    assert.equal(client.transport, transports[0]);
+    assert.equal(client.transport, transport);
     client.on('say', (packet) => heard.push(packet));
     return { kind, heard, id: client.id, client, say: (message) => client.say(room, message) };
   }
@@ -70,16 +118,21 @@ async function enter(t, server, kind, room) {
 
 describe('a mixed room', () => {
   const server = new Server();
+  before(python.install);
   before(() => server.start());
   after(() => server.kill());
 
-  it('brings every message to every member once, in order, without a gap', async (t) => {
+  it('brings every message to every member once, in order, and encodes it once per dialect', async (t) => {
     const members = await Promise.all(KINDS.map((kind) => enter(t, server, kind, 'lobby')));
+    const encoded = () => server.metric('stellar_messages_encoded_total');
+    const before = await encoded();
     const answers = [];
     for (let n = 0; n < COUNT; n++) {
       for (const member of members) answers.push(member.say({ kind: member.kind, n, text: 'Grüße 😀\u2028' }));
       // Not all in one piece: the server gets to read from one while another speaks.
       if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      // Who waits for an answer does so for a limited time.
+      if (n % 20 === 19) await Promise.all(answers);
     }
     for (const answer of await Promise.all(answers)) assert.equal(answer.status, 'OK');
     const total = COUNT * members.length;
@@ -89,6 +142,11 @@ describe('a mixed room', () => {
     for (const { kind, heard } of members) {
       await until(() => heard.length >= total + members.length, `the end for ${kind}`);
     }
+    const encodings = new Set(members.map(({ kind }) => ENCODINGS[kind])).size;
+    // Each speaker is answered, too.
+    const perMessage = (await encoded() - before) / (total + members.length);
+    assert.ok(perMessage > 1 && perMessage <= encodings + 1, `${perMessage} of ${encodings} for each message`);
+    assert.ok(encodings + 1 < members.length / 2, 'which is not once per member');
 
     const [{ heard: reference }] = members;
     const first = reference[0].seq;

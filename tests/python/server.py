@@ -14,13 +14,14 @@ LIMIT = 10
 
 
 class Server:
-    """A server on a port that the system chooses. `config` is the text of a configuration file."""
+    """A server on a port that the system chooses, or on one that it chose before. `config` is the text of a
+    configuration file."""
 
-    def __init__(self, config=""):
+    def __init__(self, config="", listen="127.0.0.1:0"):
         self.folder = tempfile.TemporaryDirectory(prefix="stellar-python-")
         file = Path(self.folder.name) / "stellar.toml"
         file.write_text(config)
-        command = [BIN, "serve", "--demo", "--listen", "127.0.0.1:0", "--config", str(file)]
+        command = [BIN, "serve", "--demo", "--listen", listen, "--config", str(file)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         watchdog = threading.Timer(LIMIT, self.process.kill)
         watchdog.start()

@@ -8,7 +8,7 @@
   ];
 
   // What carries a connection: a WebSocket, or a session that polls. `links` counts them. The last one is `link`, for tests
-  // that speak below the client with `send`, or to it with `deliver`, and ask whether it `isClosed`.
+  // that speak below the client with `send`, or to it with `deliver`, and ask whether it `isClosed`. Both take packets.
   window.links = 0;
 
   function begun(link) {
@@ -16,23 +16,34 @@
     return (window.link = link);
   }
 
+  const PUSHES = { response: 'response', user: 'say', alert: 'alert' };
+
+  // The event of socket.io that carries a packet to the client.
+  function pushed(packet) {
+    const { context, welcome } = JSON.parse(packet);
+    return welcome ? 'welcome' : PUSHES[context] || 'api';
+  }
+
+  // How a packet is written at this address: as an event of socket.io, a message of engine.io, or as it is.
+  function written(url, packet, event) {
+    if (/\/socket\.io\//.test(url)) return `42["${event(packet)}",${packet}]`;
+    return /[?&]EIO=4/.test(url) ? `4${packet}` : packet;
+  }
+
+  const sentIn = (url, packets) => packets.map((packet) => written(url, packet, () => 'message'));
+  const deliveredIn = (url, packets) => packets.map((packet) => written(url, packet, pushed));
+
   // A page without WebSocket must be able to read this.
-  const Link = typeof WebSocket !== 'undefined' && class extends WebSocket {
+  const Socket = typeof WebSocket !== 'undefined' && class extends WebSocket {
     constructor(url) {
       super(url);
-      begun(this);
-    }
-
-    send(...texts) {
-      texts.forEach((text) => super.send(text));
-    }
-
-    async deliver(...texts) {
-      texts.forEach((data) => this.dispatchEvent(new MessageEvent('message', { data })));
-    }
-
-    isClosed() {
-      return this.readyState === 3;
+      begun({
+        send: (...packets) => sentIn(url, packets).forEach((text) => this.send(text)),
+        deliver: async (...packets) => deliveredIn(url, packets).forEach((data) => {
+          this.dispatchEvent(new MessageEvent('message', { data }));
+        }),
+        isClosed: () => this.readyState === 3,
+      });
     }
   };
 
@@ -45,15 +56,15 @@
       this.posts = Promise.resolve(); // settled when none is under way: two at once are against the rules
     }
 
-    send(...texts) {
+    send(...packets) {
       const request = new Poll();
       request.open('POST', this.url, true);
-      request.send(texts.map((text) => `4${text}`).join('\x1e'));
+      request.send(sentIn(this.url, packets).join('\x1e'));
     }
 
     // With the next answer, which a question brings about.
-    deliver(...texts) {
-      this.undelivered = texts.map((text) => `\x1e4${text}`).join('');
+    deliver(...packets) {
+      this.undelivered = deliveredIn(this.url, packets).map((text) => `\x1e${text}`).join('');
       return client.detailsView();
     }
 
@@ -120,7 +131,7 @@
 
   // A client that writes down its events as `[name, argument]` in `seen`.
   window.make = (options) => {
-    const client = new StellarClient({ WebSocket: Link || undefined, XMLHttpRequest: Poll, ...options });
+    const client = new StellarClient({ WebSocket: Socket || undefined, XMLHttpRequest: Poll, ...options });
     client.seen = [];
     EVENTS.forEach((name) => client.on(name, (argument) => client.seen.push([name, argument])));
     return (window.client = client);

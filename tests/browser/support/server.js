@@ -10,10 +10,16 @@ const path = require('node:path');
 const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/debug/stellar');
 const LIMIT = 10000;
 
+// None of them outlives the tests.
+const running = new Set();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 class Server {
-  // `transports` is the list for `--transport`, `origins` are those of pages that may connect besides its own.
-  constructor(transports, origins = []) {
+  // `transports` is the list for `--transport`, `origins` are those of pages that may connect besides its own, and `folder`
+  // is one whose files are served.
+  constructor(transports, { origins = [], folder } = {}) {
     this.flags = ['--transport', transports, ...origins.flatMap((origin) => ['--origin', origin])];
+    if (folder) this.flags.push('--public', folder);
   }
 
   // Resolves when the server listens; by default on a port that the system chooses.
@@ -23,7 +29,8 @@ class Server {
     this.child = child;
     this.output = '';
     this.exited = once(child, 'exit');
-    process.once('exit', () => child.kill('SIGKILL'));
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     let timer;
     await new Promise((resolve, reject) => {
       timer = setTimeout(() => reject(new Error(`not ready after ${LIMIT} ms: ${this.output}`)), LIMIT);

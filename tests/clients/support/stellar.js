@@ -1,6 +1,6 @@
 'use strict';
 
-// The client script as the server serves it, loaded as a CommonJS module.
+// The client script as the server serves it, by default or for a transport, loaded as a CommonJS module.
 
 const WebSocket = require('ws');
 const xhr = require('../../../client-js/test/support/xhr');
@@ -12,8 +12,8 @@ const EVENTS = [
 // Those that tell about the connection; the others tell about packets.
 const ABOUT_CONNECTION = EVENTS.slice(0, 6);
 
-async function load(server) {
-  const answer = await fetch(`${server.url}/stellar-client`);
+async function load(server, transport) {
+  const answer = await fetch(`${server.url}/stellar-client${transport ? `?transport=${transport}` : ''}`);
   if (answer.status !== 200) throw new Error(`the client script was answered ${answer.status}`);
   const module = { exports: {} };
   new Function('module', 'exports', await answer.text())(module, module.exports);
