@@ -50,7 +50,7 @@ pub(crate) struct Session {
     patience: Duration,
     table: Arc<Table>,
     clock: Arc<Clock>,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 /// What the bus knows of a session.
@@ -117,6 +117,7 @@ impl Session {
             place,
         } = opening;
         let sid = Sid::random()?;
+        let place = speaker.keep(place);
         let may_upgrade = may_upgrade && socket.is_none();
         let opened = engineio::open_packet(sid.as_str(), may_upgrade, timing, max_payload);
         let (carrier, connection) = match socket {

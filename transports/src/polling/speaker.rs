@@ -9,6 +9,7 @@ use http::request::Parts;
 
 use super::form::Form;
 use super::session::Session;
+use super::table::Place;
 use crate::engineio::Protocol;
 use crate::{CloseReason, Context, Dialect, IncomingPayload, Peer, Refusal};
 
@@ -35,6 +36,11 @@ pub(crate) trait Speaker: fmt::Debug + Send + Sync + 'static {
     /// How the bus's messages are written, in each form.
     fn dialect(&self, form: Form) -> &'static dyn Dialect;
 
+    /// Keeps the session's place itself, if something of it outlives the session. Otherwise gives it back.
+    fn keep(&self, place: Place) -> Option<Place> {
+        Some(place)
+    }
+
     /// The session is open.
     fn opened(&self, session: &Arc<Session>);
 
@@ -53,6 +59,12 @@ pub(crate) trait Speaker: fmt::Debug + Send + Sync + 'static {
     /// When the session is to end, on the session's clock, unless it gets somewhere before; and why.
     fn deadline(&self) -> Option<(u64, CloseReason)> {
         None
+    }
+
+    /// Whether the close packet has to come in an answer of its own, because clients are still busy with what comes
+    /// along with it.
+    fn closes_alone(&self) -> bool {
+        false
     }
 
     /// What is sent before this side ends the session.

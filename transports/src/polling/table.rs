@@ -63,7 +63,7 @@ struct Inner {
 
 /// Room for one session, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     table: Weak<Table>,
     address: IpAddr,
 }

@@ -11,11 +11,11 @@ use tokio::io::ReadBuf;
 use super::dialect::{self, SocketIo};
 use super::library::{Library, Parser};
 use super::msgpack;
-use super::outlet::{self, CONNECT, DISCONNECT};
+use super::outlet::{self, CONNECT};
 use super::pipe::{Pipe, Purpose, Read};
 use super::stream::Stream;
 use crate::engineio::Protocol;
-use crate::polling::{Form, Session, Speaker};
+use crate::polling::{Form, Place, Session, Speaker};
 use crate::ws::frame::Opcode;
 use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
 
@@ -36,13 +36,15 @@ pub(super) struct Client {
     parser: OnceLock<Parser>,
     /// Until the bus is told of the connection.
     handshake: Mutex<Option<Box<Handshake>>>,
+    /// Given back when the library, too, has let go of the client.
+    place: Mutex<Option<Place>>,
     state: Mutex<State>,
     is_clogged: AtomicBool,
     /// When the client has to be connected to something.
     connect_by: AtomicU64,
     /// When the attachments that were announced have to be there.
     attached_by: AtomicU64,
-    /// When a namespace has to have decided.
+    /// When that has to be decided.
     decide_by: AtomicU64,
 }
 
@@ -52,13 +54,11 @@ struct State {
     /// Attachments that were announced and have not come.
     missing: usize,
     life: Life,
-    /// A namespace is deciding about the client. What follows has to wait: the library would lose track of a client that
+    /// It is being decided whether the client may connect to `/`. What follows has to wait: the library would lose track of a client that
     /// is closed meanwhile.
     is_deciding: bool,
     /// The client is in `/`.
     is_connected: bool,
-    /// The other namespaces that it is in.
-    namespaces: Vec<Box<str>>,
     /// The bus is being told.
     is_delivering: bool,
     /// The library let go of the session meanwhile.
@@ -73,7 +73,7 @@ enum Life {
     /// It has not begun, or goes on.
     #[default]
     Open,
-    /// The client has gone. What it said before is still to be delivered, and then the end.
+    /// The session has ended, but not by the application's will. What the client said before is still to be delivered, and then the end.
     Leaving(Arc<Session>, CloseReason),
     /// Nothing is read or delivered any more.
     Over,
@@ -82,22 +82,12 @@ enum Life {
 impl State {
     /// Gives the library a piece of what the client sent.
     fn read(&mut self, buf: &mut ReadBuf<'_>) -> Option<Read> {
-        let (namespaces, is_connected) = (&self.namespaces, self.is_connected);
-        let is_in = |namespace: &str| match namespace {
-            "/" => is_connected,
-            other => namespaces.iter().any(|name| **name == *other),
-        };
+        let is_connected = self.is_connected;
         // The library would not answer.
         self.pipe
-            .skip(|purpose| matches!(purpose, Purpose::Connect(name) if is_in(name)));
+            .skip(|purpose| is_connected && *purpose == Purpose::Connect);
         let read = self.pipe.read(buf)?;
-        match &read {
-            Read::Message(Purpose::Connect(_)) => self.is_deciding = true,
-            Read::Message(Purpose::Disconnect(name)) => {
-                self.namespaces.retain(|joined| joined != name);
-            }
-            Read::Part | Read::Message(Purpose::Other) => {}
-        }
+        self.is_deciding = read == Read::Message(Purpose::Connect);
         Some(read)
     }
 }
@@ -116,6 +106,7 @@ impl Client {
             session: OnceLock::new(),
             parser: OnceLock::new(),
             handshake: Mutex::new(Some(Box::new(handshake))),
+            place: Mutex::default(),
             state: Mutex::default(),
             is_clogged: AtomicBool::new(false),
             connect_by: AtomicU64::new(NONE),
@@ -212,6 +203,11 @@ impl Speaker for Arc<Client> {
         SocketIo::of(form, Parser::Json)
     }
 
+    fn keep(&self, place: Place) -> Option<Place> {
+        *self.place.lock() = Some(place);
+        None
+    }
+
     fn opened(&self, session: &Arc<Session>) {
         let by = session.now().saturating_add(self.connect_timeout);
         self.connect_by.store(by, Ordering::Relaxed);
@@ -254,8 +250,7 @@ impl Speaker for Arc<Client> {
             }
             let purpose = match self.header(message) {
                 _ if is_due => Purpose::Other,
-                (CONNECT, namespace) => Purpose::Connect(namespace.into()),
-                (DISCONNECT, namespace) => Purpose::Disconnect(namespace.into()),
+                (CONNECT, "/") => Purpose::Connect,
                 _ => Purpose::Other,
             };
             state.pipe.push(opcode, payload, purpose);
@@ -297,17 +292,24 @@ impl Speaker for Arc<Client> {
         .min_by_key(|(by, _)| *by)
     }
 
+    /// socket.io-client 4 hands packets on a moment later, and forgets them when it hears of the end before.
+    fn closes_alone(&self) -> bool {
+        true
+    }
+
     fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
         let parser = self.parser()?;
         (!reason.may_return()).then(|| dialect::disconnected(form, parser))
     }
 
     fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
-        let is_peers = reason.initiator() == Initiator::Peer;
+        *self.handshake.lock() = None;
+        // What was said before a mistake counts, and what was said before a good-bye.
+        let may_finish = reason.initiator() != Initiator::Application;
         let reader = {
             let mut state = self.state.lock();
             let has_reader = self.parser().is_some() && !matches!(state.life, Life::Over);
-            if is_peers && has_reader && !state.pipe.is_idle() {
+            if may_finish && has_reader && !state.pipe.is_idle() {
                 state.life = Life::Leaving(Arc::clone(session), reason.clone());
             } else {
                 state.life = Life::Over;

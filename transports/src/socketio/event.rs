@@ -77,9 +77,10 @@ pub(super) fn read(
         }
     };
     if let Some(attachments) = attachments.filter(|attachments| !attachments.is_empty()) {
-        let mut value =
-            serde_json::from_str(argument).map_err(|_| "an event nests too deep for binary")?;
-        if let (None, Some(alone)) = (name, whole(&value, attachments)) {
+        if let (None, Some((number, len))) = (name, placeholder(argument)?)
+            && len == argument.len()
+        {
+            let alone = attachments.get(number).ok_or(NO_ATTACHMENT)?;
             then(Incoming {
                 payload: IncomingPayload::Binary(alone),
                 name,
@@ -87,8 +88,7 @@ pub(super) fn read(
             });
             return Ok(());
         }
-        inline(&mut value, attachments)?;
-        inlined = value.to_string();
+        inlined = inline(argument, attachments)?;
         argument = &inlined;
     }
     then(Incoming {
@@ -147,52 +147,82 @@ impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The attachment that a placeholder stands for.
-fn attachment<'a>(
-    value: &serde_json::Value,
-    attachments: &'a VecDeque<Bytes>,
-) -> Option<Result<&'a Bytes, &'static str>> {
-    let object = value.as_object()?;
-    if object.get("_placeholder") != Some(&serde_json::Value::Bool(true)) {
-        return None;
+const NO_ATTACHMENT: &str = "a placeholder stands for no attachment";
+
+/// Longest text of a placeholder, however its writer spaces it.
+const MAX_PLACEHOLDER: usize = 80;
+
+/// The number of the placeholder that `json` begins with, and the length of its text, if there is one.
+fn placeholder(json: &str) -> Result<Option<(usize, usize)>, &'static str> {
+    let end = json
+        .bytes()
+        .take(MAX_PLACEHOLDER)
+        .position(|byte| byte == b'}');
+    let Some(text) = end.map(|end| &json[..=end]) else {
+        return Ok(None);
+    };
+    if !text.starts_with('{') || !text.contains("\"_placeholder\"") {
+        return Ok(None);
     }
-    let number = object.get("num").and_then(serde_json::Value::as_u64);
-    let found = number
-        .and_then(|number| usize::try_from(number).ok())
-        .and_then(|number| attachments.get(number));
-    Some(found.ok_or("a placeholder stands for no attachment"))
+    let Ok(object) = serde_json::from_str::<serde_json::Value>(text) else {
+        // An object around one, or one whose number is none.
+        let is_one = text[1..].trim_start().starts_with("\"_placeholder\"");
+        return if is_one { Err(NO_ATTACHMENT) } else { Ok(None) };
+    };
+    if object["_placeholder"] != true {
+        return Ok(None);
+    }
+    let number = object["num"].as_u64().map(usize::try_from);
+    match number {
+        Some(Ok(number)) => Ok(Some((number, text.len()))),
+        Some(Err(_)) | None => Err(NO_ATTACHMENT),
+    }
 }
 
-/// The attachment that an argument consists of.
-fn whole<'a>(value: &serde_json::Value, attachments: &'a VecDeque<Bytes>) -> Option<&'a Bytes> {
-    attachment(value, attachments)?.ok()
+/// Puts attachments where their placeholders are, as base64: rooms speak JSON, and each member gets the same. Everything
+/// else is copied as it is. An attachment has one place, so that the result is no larger than what was sent.
+fn inline(json: &str, attachments: &VecDeque<Bytes>) -> Result<String, &'static str> {
+    let mut inlined = String::with_capacity(json.len());
+    let mut places = vec![false; attachments.len()];
+    let mut copied = 0;
+    let mut at = 0;
+    let bytes = json.as_bytes();
+    while let Some(found) = memchr::memchr2(b'"', b'{', &bytes[at..]) {
+        at += found;
+        if bytes[at] == b'"' {
+            at = end_of_string(bytes, at);
+            continue;
+        }
+        let Some((number, len)) = placeholder(&json[at..])? else {
+            at += 1;
+            continue;
+        };
+        let attachment = attachments.get(number).ok_or(NO_ATTACHMENT)?;
+        if std::mem::replace(&mut places[number], true) {
+            return Err("an attachment has two places");
+        }
+        inlined.push_str(&json[copied..at]);
+        inlined.push('"');
+        BASE64_STANDARD.encode_string(attachment, &mut inlined);
+        inlined.push('"');
+        at += len;
+        copied = at;
+    }
+    inlined.push_str(&json[copied..]);
+    Ok(inlined)
 }
 
-/// Puts attachments where their placeholders are, as base64: rooms speak JSON, and each member gets the same.
-fn inline(
-    value: &mut serde_json::Value,
-    attachments: &VecDeque<Bytes>,
-) -> Result<(), &'static str> {
-    match attachment(value, attachments) {
-        Some(found) => *value = BASE64_STANDARD.encode(found?).into(),
-        None => match value {
-            serde_json::Value::Array(items) => {
-                for item in items {
-                    inline(item, attachments)?;
-                }
-            }
-            serde_json::Value::Object(object) => {
-                for item in object.values_mut() {
-                    inline(item, attachments)?;
-                }
-            }
-            serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Number(_)
-            | serde_json::Value::String(_) => {}
-        },
+/// Where the string that begins at `start` ends. It does: the text is JSON.
+fn end_of_string(json: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &json[at..]) {
+        at += found;
+        if json[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
     }
-    Ok(())
+    json.len()
 }
 
 #[cfg(test)]
@@ -267,6 +297,26 @@ mod tests {
         assert_eq!(
             event(&format!("[\"message\",{}]", place("0")), &[b"a"], None),
             Ok(Got::Binary(b"a".to_vec()))
+        );
+        let spaced = "[\"say\",{\"m\":{ \"num\": 0, \"_placeholder\": true },\"s\":\"{\\\"_placeholder\\\":true\"}]";
+        assert_eq!(
+            event(spaced, &[b"a"], None),
+            text(
+                Some("say"),
+                "{\"m\":\"YQ==\",\"s\":\"{\\\"_placeholder\\\":true\"}",
+                None
+            )
+        );
+        let twice = format!("[\"say\",[{},{}]]", place("0"), place("0"));
+        assert!(event(&twice, &[b"a"], None).is_err());
+        let none = "[\"say\",{\"a\":{\"_placeholder\":false},\"n\":1e999}]";
+        assert_eq!(
+            event(none, &[b"a"], None),
+            text(
+                Some("say"),
+                "{\"a\":{\"_placeholder\":false},\"n\":1e999}",
+                None
+            )
         );
         for num in ["1", "-1", "0.5", "\"0\"", "null", "{}", "1e99"] {
             let say = format!("[\"say\",[{}]]", place(num));

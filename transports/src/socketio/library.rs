@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{Request, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri};
 use hyper::service::Service;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
@@ -57,14 +57,16 @@ impl Library {
             let (service, io) = builder
                 .ping_interval(NEVER)
                 .ping_timeout(NEVER)
-                .connect_timeout(NEVER)
+                // After ours; whatever the library still keeps then, it lets go.
+                .connect_timeout(options.connect_timeout + Duration::from_secs(1))
                 .max_buffer_size(QUEUE)
                 .ws_read_buffer_size(FRAGMENT + MAX_HEADER)
                 .ws_max_message_size(max_message)
                 .ws_max_frame_size(max_message)
                 .build_svc();
-            io.ns("/", Root);
             options.namespaces.open_on(&io);
+            // Last, so that nobody else has it.
+            io.ns("/", Root);
             // It is ready at once: the session runs in tasks of the library's own.
             let open = move |stream, request| drop(service.call((stream, request)));
             Box::new(open) as Open
@@ -99,7 +101,8 @@ impl Library {
                 query.push('&');
                 query.push_str(pair);
             }
-            *request.headers_mut() = handshake.headers.clone();
+            // Copies: the request's own values keep all of what was read with them.
+            *request.headers_mut() = handshake.headers.iter().filter_map(copied).collect();
             *request.extensions_mut() = handshake.extensions.clone();
             request.extensions_mut().insert(handshake.peer);
         }
@@ -110,6 +113,11 @@ impl Library {
             Parser::Msgpack => (self.msgpack)(stream, request),
         }
     }
+}
+
+fn copied((name, value): (&HeaderName, &HeaderValue)) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+    Some((name.clone(), value))
 }
 
 /// Whether a parameter of a query is engine.io's.

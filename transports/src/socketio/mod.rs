@@ -68,7 +68,8 @@ impl Default for Options {
 
 type Open = Arc<dyn Fn(&socketioxide::SocketIo) + Send + Sync>;
 
-/// Namespaces of your own, with socketioxide's handlers, extractors and rooms. They know nothing of the bus.
+/// Namespaces of your own, with socketioxide's handlers, extractors and rooms. They know nothing of the bus, and the
+/// application's authorization knows nothing of them: guard them with a connect middleware.
 ///
 /// Clients that speak msgpack and those that speak JSON are served by one [`SocketIo`](socketioxide::SocketIo) each, so
 /// that a broadcast reaches those of its kind.

@@ -201,6 +201,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
         match key {
             b"type" => match reader.token()? {
                 Token::Uint(number) => kind = u8::try_from(number).ok(),
+                Token::Int(number) => kind = u8::try_from(number).ok(),
                 _ => return None,
             },
             b"nsp" => match reader.token()? {

@@ -110,17 +110,8 @@ fn is_ours(client: &Client, kind: u8, namespace: &str) -> bool {
             client.close(CloseReason::Ended);
             true
         }
-        (CONNECT, other) => {
-            client.joined(other);
-            client.decided();
-            false
-        }
-        (CONNECT_ERROR, _) => {
-            client.decided();
-            false
-        }
-        (DISCONNECT, other) => {
-            client.left(other);
+        (CONNECT, _) => {
+            client.has_arrived();
             false
         }
         _ => false,
@@ -128,7 +119,7 @@ fn is_ours(client: &Client, kind: u8, namespace: &str) -> bool {
 }
 
 pub(super) const CONNECT: u8 = 0;
-pub(super) const DISCONNECT: u8 = 1;
+const DISCONNECT: u8 = 1;
 const CONNECT_ERROR: u8 = 4;
 
 /// The type of a packet, and its namespace, which may end with the packet (§2.1).

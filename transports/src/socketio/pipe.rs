@@ -56,10 +56,8 @@ struct Message {
 /// What a message is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To be let into a namespace.
-    Connect(Box<str>),
-    /// To leave one.
-    Disconnect(Box<str>),
+    /// To be let into `/`.
+    Connect,
     /// Anything else.
     Other,
 }
@@ -232,13 +230,13 @@ mod tests {
     #[test]
     fn a_message_is_a_masked_frame() {
         let mut pipe = Pipe::default();
-        pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect("/".into()));
+        pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect);
         pipe.push(Opcode::Text, b"42".to_vec(), Purpose::Other);
         assert_eq!(
             read(&mut pipe, 100),
             (
                 b"\x81\x82\0\0\0\x0040".to_vec(),
-                Read::Message(Purpose::Connect("/".into()))
+                Read::Message(Purpose::Connect)
             )
         );
         assert_eq!(read(&mut pipe, 100).1, MESSAGE);
@@ -267,7 +265,7 @@ mod tests {
     fn what_is_vain_is_skipped_unless_it_is_under_way() {
         let mut pipe = Pipe::default();
         for _ in 0..2 {
-            pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect("/".into()));
+            pipe.push(Opcode::Text, b"40".to_vec(), Purpose::Connect);
         }
         read(&mut pipe, 3);
         pipe.skip(|_| true);

@@ -108,7 +108,8 @@ impl Session {
         }
         let mut packets = self.connection.take_frames(max_payload, 1);
         if state.engine.phase() != Phase::Open {
-            if self.connection.has_sent_all() {
+            let is_alone = packets.is_empty() || !self.speaker.closes_alone();
+            if is_alone && self.connection.has_sent_all() {
                 packets.push(self.packet(state.last_packet));
                 state.engine.forget();
                 state.left = None;

@@ -37,7 +37,9 @@ impl Client {
             Err(Refusal::new("internal error").with_status(status))
         });
         *self.handshake.lock() = Some(handshake);
-        if let Err(refusal) = &admitted {
+        if let Err(refusal) = &admitted
+            && session.is_open()
+        {
             context.metrics.count_refusal("authorization");
             let parser = self.parser().unwrap_or(Parser::Json);
             session.connection().send_control_with(|is_linked| {
@@ -60,6 +62,9 @@ impl Client {
         let (Some(session), Some(handshake)) = (self.session(), handshake) else {
             return;
         };
+        if !session.is_open() {
+            return;
+        }
         self.has_arrived();
         let parser = self.parser().unwrap_or(Parser::Json);
         let connection = session.connection();
@@ -92,23 +97,11 @@ impl Client {
     }
 
     /// The client is connected to something.
-    fn has_arrived(&self) {
+    pub(in crate::socketio) fn has_arrived(&self) {
         self.connect_by.store(NONE, Ordering::Relaxed);
     }
 
-    /// The client is in another namespace than `/`.
-    pub(in crate::socketio) fn joined(&self, namespace: &str) {
-        self.has_arrived();
-        self.state.lock().namespaces.push(namespace.into());
-    }
-
-    /// The client has left such a namespace.
-    pub(in crate::socketio) fn left(&self, namespace: &str) {
-        let namespaces = &mut self.state.lock().namespaces;
-        namespaces.retain(|name| **name != *namespace);
-    }
-
-    /// A namespace has decided about the client: what waits for that may go on.
+    /// It is decided about the client: what waits for that may go on.
     pub(in crate::socketio) fn decided(&self) {
         let reader = {
             let mut state = self.state.lock();

@@ -34,6 +34,8 @@ impl Client {
         loop {
             let session = self.session();
             let mut state = self.state.lock();
+            // Whoever is here does not wait.
+            drop(state.pipe.take_reader());
             if state.is_deciding {
                 state.pipe.wait(cx.waker());
                 return Poll::Pending;
