@@ -1,6 +1,6 @@
 //! socket.io, versions 5 and 4 of its protocol, at `/socket.io/`.
 //!
-//! engine.io, below, is the one of [`polling`](crate::polling): sessions, heartbeats, the upgrade, limits. The socket.io
+//! engine.io, below, is the one of [`polling`]: sessions, heartbeats, the upgrade, limits. The socket.io
 //! protocol, on top, is the crate `socketioxide`'s: it parses packets, connects namespaces and keeps acknowledgements.
 //! It is given each session as a WebSocket that exists in memory only. The namespace `/` is the bus:
 //!
