@@ -17,10 +17,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited, StreamBody};
-use hyper::body::{Frame, Incoming as RequestBody};
+use hyper::body::Frame;
 use stellar::Server;
 use stellar::app::App;
 use stellar::engine::{CloseReason, Handshake, Incoming, Message, Payload, Peer};
+use stellar::transports::primus::Controls;
 use stellar::transports::{Body, Connection, Context, Dialect, Event, Outgoing, Transport, body};
 
 /// Each message is one event; text only.
@@ -41,7 +42,7 @@ impl Dialect for EventStream {
         }
     }
 
-    fn ping(&self, _now: u64) -> Option<Bytes> {
+    fn ping(&self, _now: u64, _controls: &dyn Controls) -> Option<Bytes> {
         Some(Bytes::from_static(b": ping\n\n"))
     }
 }
@@ -82,13 +83,13 @@ impl Transport for Sse {
         "sse"
     }
 
-    fn claims(&self, request: &Request<RequestBody>) -> bool {
+    fn claims(&self, request: &Request<Body>) -> bool {
         stellar::transports::is_under(request.uri().path(), "/sse")
     }
 
     async fn serve(
         &self,
-        request: Request<RequestBody>,
+        request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
@@ -106,7 +107,7 @@ impl Transport for Sse {
 impl Sse {
     async fn open(
         &self,
-        request: Request<RequestBody>,
+        request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
@@ -114,15 +115,7 @@ impl Sse {
             return body::text(StatusCode::FORBIDDEN, "this web origin may not connect\n");
         }
         let (parts, _) = request.into_parts();
-        let mut handshake = Handshake {
-            auth: None,
-            transport: "sse",
-            dialect: EventStream.name(),
-            peer,
-            uri: parts.uri,
-            headers: parts.headers,
-            extensions: parts.extensions,
-        };
+        let mut handshake = Handshake::new("sse", EventStream.name(), peer, parts);
         if let Err(refusal) = context.admit(&mut handshake).await {
             return body::refusal(&refusal);
         }
@@ -172,7 +165,7 @@ impl Sse {
         response
     }
 
-    async fn post(&self, request: Request<RequestBody>, context: &Arc<Context>) -> Response<Body> {
+    async fn post(&self, request: Request<Body>, context: &Arc<Context>) -> Response<Body> {
         let secret = request.uri().path().trim_start_matches("/sse/").to_owned();
         let Some(upstream) = self.sessions().get(&secret).cloned() else {
             return body::text(StatusCode::NOT_FOUND, "no such session\n");

@@ -148,6 +148,7 @@ impl Server {
         let router = Router {
             context,
             transports,
+            pathname: stellar_transports::PATHNAME.to_owned(),
             api,
             scripts: Scripts::new(&config),
             metrics,

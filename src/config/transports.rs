@@ -214,6 +214,7 @@ impl Config {
     /// The options of the transports.
     pub(crate) fn transport_options(&self) -> stellar_transports::Options {
         stellar_transports::Options {
+            pathname: stellar_transports::PATHNAME.to_owned(),
             #[cfg(feature = "ws")]
             ws: stellar_transports::ws::Options {
                 read_buffer: self.ws.read_buffer_bytes,

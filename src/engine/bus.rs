@@ -24,6 +24,7 @@ impl Bus for Engine {
             Event::Received(message) => {
                 self.handler.received(&Spark::of(connection), message);
             }
+            Event::Heartbeat => self.handler.heartbeat(&Spark::of(connection)),
             Event::Closed(reason) => {
                 let spark = Spark::of(connection);
                 self.hub.remove(&spark);

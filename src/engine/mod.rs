@@ -34,6 +34,7 @@ use futures_util::future::BoxFuture;
 pub use hub::Hub;
 pub use room::{Member, RoomError, Stamp};
 pub use spark::{Spark, WriteError};
+use stellar_transports::primus::{Controls, JsonControls};
 pub use stellar_transports::{
     AckId, Broadcast, CloseReason, ConnectionId, Handshake, Incoming, IncomingPayload, Initiator,
     Limits, Message, Origins, Payload, Peer, Refusal, SendError, Turn,
@@ -66,6 +67,11 @@ pub trait Handler: fmt::Debug + Send + Sync + 'static {
     /// A message has arrived. It borrows from the read buffer: copy what you keep.
     fn received(&self, spark: &Spark, message: Incoming<'_>);
 
+    /// The peer has answered a ping, or sent one.
+    fn heartbeat(&self, spark: &Spark) {
+        let _ = spark;
+    }
+
     /// A connection is over. The spark is still in its rooms; it leaves them when this returns, or when the
     /// returned future is done, but five seconds later at the most.
     fn closed(&self, spark: &Spark, reason: &CloseReason) -> Option<BoxFuture<'static, ()>> {
@@ -81,6 +87,7 @@ pub struct Engine {
     handler: Arc<dyn Handler>,
     limits: Limits,
     origins: Origins,
+    controls: Arc<dyn Controls>,
     metrics: Metrics,
 }
 
@@ -97,6 +104,7 @@ impl Engine {
             handler,
             limits: Limits::default(),
             origins: Origins::default(),
+            controls: Arc::new(JsonControls),
             metrics: Metrics::default(),
         }
     }
@@ -115,6 +123,13 @@ impl Engine {
         self
     }
 
+    /// Chooses how Primus's control strings are written. Default JSON.
+    #[must_use]
+    pub fn controls(mut self, controls: Arc<dyn Controls>) -> Self {
+        self.controls = controls;
+        self
+    }
+
     /// The connections and rooms.
     pub const fn hub(&self) -> &Arc<Hub> {
         &self.hub
@@ -128,7 +143,8 @@ impl Engine {
     pub fn start(self) -> Arc<Context> {
         let limits = self.limits.clone();
         let origins = self.origins.clone();
+        let controls = Arc::clone(&self.controls);
         let metrics = self.metrics.clone();
-        Context::start(Arc::new(self), limits, origins, metrics)
+        Context::start_speaking(Arc::new(self), limits, origins, controls, metrics)
     }
 }

@@ -67,6 +67,12 @@ impl Spark {
         self.0.id()
     }
 
+    /// What the client is told as its id: the one that was chosen in the [`Handshake`](super::Handshake), or
+    /// [`id`](Self::id).
+    pub fn public_id(&self) -> std::borrow::Cow<'_, str> {
+        self.0.public_id()
+    }
+
     /// Where the client is.
     pub fn peer(&self) -> Peer {
         self.state().peer
@@ -102,6 +108,16 @@ impl Spark {
     /// Bytes that wait for the client.
     pub fn outbox_bytes(&self) -> usize {
         self.0.outbox_bytes()
+    }
+
+    /// Tells the client, if it speaks Primus, how long to wait before it comes back once this connection has ended.
+    pub fn advise_retry(&self, after: std::time::Duration) {
+        self.0.send_primus(&primus::retry(after));
+    }
+
+    /// Waits until at most `bytes` wait for the client, or the connection is over.
+    pub async fn outbox_below(&self, bytes: usize) {
+        std::future::poll_fn(|cx| self.0.poll_outbox(bytes, cx)).await;
     }
 
     /// Stops reading from the client until [`resume`](Self::resume), so that it feels the back-pressure.

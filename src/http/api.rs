@@ -9,7 +9,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stellar_transports::{Body, Peer, body};
@@ -47,7 +46,7 @@ struct Requester {
 
 impl Api {
     /// Answers a request that no door has claimed.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let mut response = self.dispatch(request, peer).await;
         let headers = response.headers_mut();
         if let Ok(name) = HeaderValue::from_str(&self.app.options().server_name) {
@@ -65,7 +64,7 @@ impl Api {
         response
     }
 
-    async fn dispatch(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             return Response::new(body::full(""));
         }
@@ -96,7 +95,7 @@ impl Api {
         .await
     }
 
-    async fn action(&self, parts: &Parts, body: Incoming, peer: Peer) -> Response<Body> {
+    async fn action(&self, parts: &Parts, body: Body, peer: Peer) -> Response<Body> {
         let requester = self.requester(parts, peer);
         let read = params::read(
             &parts.method,

@@ -22,12 +22,13 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, UPGRADE};
 use http::{Method, Version};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use stellar_transports::{Body, Lease, Progress, Socket};
+use stellar_transports::{Body, BodyError, Lease, Progress, Socket};
 use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -252,6 +253,7 @@ impl Service<Request> for Requests {
             );
             let router = Arc::clone(&self.router);
             let head = Head::of(&request);
+            let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
             let answering = Box::pin(async move { router.route(request, peer).await });
             *desk.current.lock() = Some(Current { answering, head });
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use http::header::{IF_NONE_MATCH, VARY};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, accept, body, primus};
 
@@ -26,6 +25,8 @@ const FIXED: [&str; 5] = [
 pub(crate) struct Router {
     pub(crate) context: Arc<Context>,
     pub(crate) transports: Vec<Arc<dyn Transport>>,
+    /// Where Primus's clients come in.
+    pub(crate) pathname: String,
     /// Actions and files, when there is an app.
     pub(crate) api: Option<Api>,
     pub(crate) scripts: Scripts,
@@ -34,12 +35,14 @@ pub(crate) struct Router {
 
 impl Router {
     /// Answers one request.
-    pub(crate) async fn route(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        if let Some(transport) = self.transport_for(&request) {
+    pub(crate) async fn route(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let transport = self.transport_for(&request);
+        if let Some(transport) = transport {
             // Also while draining: what is connected has answers to wait for, and nothing new is admitted.
             return transport.serve(request, peer, &self.context).await;
         }
-        let mut response = match self.operations(&request) {
+        let operations = self.operations(&request);
+        let mut response = match operations {
             Some(response) => response,
             None => self.dispatch(request, peer).await,
         };
@@ -53,7 +56,7 @@ impl Router {
     }
 
     /// The transport at whose door the request is.
-    fn transport_for(&self, request: &Request<Incoming>) -> Option<&Arc<dyn Transport>> {
+    fn transport_for(&self, request: &Request<Body>) -> Option<&Arc<dyn Transport>> {
         if FIXED.contains(&request.uri().path()) {
             return None;
         }
@@ -62,7 +65,7 @@ impl Router {
     }
 
     /// What operators ask.
-    fn operations(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+    fn operations(&self, request: &Request<Body>) -> Option<Response<Body>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return None;
         }
@@ -91,7 +94,7 @@ impl Router {
         })
     }
 
-    async fn dispatch(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let path = request.uri().path();
         if path == "/primus/spec" {
             return body::json(StatusCode::OK, self.spec());
@@ -102,7 +105,8 @@ impl Router {
                 "this server has no Primus client library: load /stellar-client\n",
             );
         }
-        if let Some(response) = self.closed_door(&request) {
+        let closed = self.closed_door(&request);
+        if let Some(response) = closed {
             return response;
         }
         if let (Some(api), &Method::OPTIONS) = (&self.api, request.method()) {
@@ -137,22 +141,34 @@ impl Router {
         let first = self.transports.first();
         let entry = first.and_then(|transport| stellar_transports::entry(transport.name()));
         let transformer = entry.map_or("custom", |entry| entry.transformer);
-        primus::spec(self.context.limits.ping_interval, transformer)
+        primus::spec(
+            self.context.limits.ping_interval,
+            &self.pathname,
+            "json",
+            transformer,
+        )
     }
 
     /// The answer at the door of a transport that is not open.
-    fn closed_door(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+    fn closed_door(&self, request: &Request<Body>) -> Option<Response<Body>> {
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or_default();
-        let closed = REGISTRY
-            .iter()
-            .find(|entry| entry.doors.iter().any(|door| door.is_for(path, query)))?;
+        let closed = REGISTRY.iter().find(|entry| {
+            entry
+                .doors
+                .iter()
+                .any(|door| door.is_for(path, query, &self.pathname))
+        })?;
         let open: Vec<String> = self
             .transports
             .iter()
             .filter_map(|transport| stellar_transports::entry(transport.name()))
             .map(|entry| {
-                let doors: Vec<_> = entry.doors.iter().map(|door| door.path).collect();
+                let doors: Vec<_> = entry
+                    .doors
+                    .iter()
+                    .map(|door| door.path_with(&self.pathname))
+                    .collect();
                 format!("{} ({})", entry.name, doors.join(", "))
             })
             .collect();
@@ -167,7 +183,7 @@ impl Router {
     }
 }
 
-fn serve_script(request: &Request<Incoming>, script: &Script) -> Response<Body> {
+fn serve_script(request: &Request<Body>, script: &Script) -> Response<Body> {
     let headers = request.headers();
     let takes_gzip = accept::takes(headers, "gzip");
     let takes_gzip = takes_gzip && !script.gzip.is_empty();

@@ -19,7 +19,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYP
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use stellar_transports::{Body, body};
+use stellar_transports::{Body, BodyError, body};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -154,7 +154,9 @@ fn stream(file: File, length: u64) -> Body {
         let frame = Frame::data(chunk.freeze());
         Ok(Some((frame, (file, left - read))))
     });
-    StreamBody::new(chunks).map_err(Into::into).boxed_unsync()
+    StreamBody::new(chunks)
+        .map_err(BodyError::new)
+        .boxed_unsync()
 }
 
 fn not_found() -> Response<Body> {

@@ -1,6 +1,7 @@
 //! One live peer, as everything above the transports sees it.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -100,6 +101,7 @@ pub(crate) enum PushError {
 /// the end of the current [`Turn`](crate::Turn) or by the connection's own task.
 pub struct Connection {
     id: ConnectionId,
+    name: OnceLock<Box<str>>,
     transport: &'static str,
     /// The dialect until there is a link.
     dialect: &'static dyn Dialect,
@@ -147,6 +149,7 @@ impl Connection {
     ) -> Arc<Self> {
         let connection = Arc::new(Self {
             id: ConnectionId::random(),
+            name: OnceLock::new(),
             transport,
             dialect,
             link,
@@ -166,6 +169,14 @@ impl Connection {
     /// The public id.
     pub const fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// What peers are told as the id: the one that was chosen for it in the [`Handshake`], or [`id`](Self::id).
+    pub fn public_id(&self) -> Cow<'_, str> {
+        match self.name.get() {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(self.id.to_string()),
+        }
     }
 
     /// The name of the transport.
@@ -219,7 +230,10 @@ impl Connection {
     }
 
     /// Tells the bus that the connection is open, and counts it. Once, before all other events.
-    pub fn report_opened(self: &Arc<Self>, handshake: Handshake) {
+    pub fn report_opened(self: &Arc<Self>, mut handshake: Handshake) {
+        if let Some(name) = handshake.id.take() {
+            let _first = self.name.set(name.into_boxed_str());
+        }
         let label = [("transport", self.transport)];
         self.context.metrics.connections.get_or_create(&label).inc();
         let opened = Event::Opened(Box::new(handshake));
@@ -230,6 +244,11 @@ impl Connection {
     pub fn report_received(self: &Arc<Self>, message: Incoming<'_>) {
         self.context.metrics.received.inc();
         self.context.bus.dispatch(self, Event::Received(message));
+    }
+
+    /// Tells the bus that the peer has answered a ping, or pinged.
+    pub fn report_heartbeat(self: &Arc<Self>) {
+        self.context.bus.dispatch(self, Event::Heartbeat);
     }
 
     /// Tells the bus that the connection is over, and counts it. Once, after all other events.
@@ -278,7 +297,7 @@ impl Connection {
         if self.is_linked() != is_linked {
             return Err(PushError::Outdated);
         }
-        if !matches!(outbox.life, Life::Open) {
+        if !matches!(outbox.life(), Life::Open) {
             return Err(PushError::Send(SendError::Closed));
         }
         let limit = self.context.limits.max_outbox;
@@ -287,7 +306,7 @@ impl Connection {
             self.write_out(&mut outbox);
         }
         if !outbox.has_room(frame.len(), limit) {
-            outbox.life = Life::Closing(CloseReason::SlowConsumer);
+            outbox.set_life(Life::Closing(CloseReason::SlowConsumer));
             return Err(self.wake(outbox, PushError::Send(SendError::SlowConsumer)));
         }
         outbox.push(frame);
@@ -307,36 +326,60 @@ impl Connection {
         let frame = encode(self.is_linked());
         let limit = self.context.limits.max_outbox;
         // After the end only the farewell comes this way: a few frames, for which there is always room.
-        let limit = match outbox.life {
+        let limit = match outbox.life() {
             Life::Closed => limit.saturating_add(FAREWELL),
             Life::Open | Life::Closing(_) => limit,
         };
         if outbox.has_room(frame.len(), limit) {
             outbox.push(frame);
             self.schedule(outbox);
-        } else if matches!(outbox.life, Life::Open) {
-            outbox.life = Life::Closing(CloseReason::SlowConsumer);
+        } else if matches!(outbox.life(), Life::Open) {
+            outbox.set_life(Life::Closing(CloseReason::SlowConsumer));
             self.wake(outbox, ());
         }
+    }
+
+    /// Sends one of Primus's control strings, to peers that know them.
+    pub fn send_primus(self: &Arc<Self>, text: &str) {
+        loop {
+            let is_linked = self.is_linked();
+            let controls = &*self.context.controls;
+            let Some(frame) = self.dialect().control(text, controls) else {
+                return;
+            };
+            if self.push(frame, is_linked) != Err(PushError::Outdated) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until at most `bytes` wait for the peer, or the connection is over.
+    pub fn poll_outbox(&self, bytes: usize, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut outbox = self.outbox.lock();
+        if outbox.bytes() <= bytes || !matches!(outbox.life(), Life::Open) {
+            return Poll::Ready(());
+        }
+        outbox.wait_for_room(cx.waker());
+        Poll::Pending
     }
 
     /// Ends the connection. The first reason stands; later calls do nothing.
     pub fn close(&self, reason: CloseReason) {
         let mut outbox = self.outbox.lock();
-        if matches!(outbox.life, Life::Open) {
-            outbox.life = Life::Closing(reason);
+        if matches!(outbox.life(), Life::Open) {
+            outbox.set_life(Life::Closing(reason));
             self.wake(outbox, ());
         }
     }
 
     /// Whether messages can still be sent.
     pub fn is_open(&self) -> bool {
-        matches!(self.outbox.lock().life, Life::Open)
+        matches!(self.outbox.lock().life(), Life::Open)
     }
 
     /// Whether the end has been acted on: the engine has been told, or is about to be.
     pub fn has_ended(&self) -> bool {
-        matches!(self.outbox.lock().life, Life::Closed)
+        matches!(self.outbox.lock().life(), Life::Closed)
     }
 
     /// Bytes that wait for the peer.
@@ -472,7 +515,7 @@ impl Connection {
         wanted: impl FnOnce(&CloseReason) -> bool,
     ) -> Option<CloseReason> {
         let mut outbox = self.outbox.lock();
-        let Life::Closing(reason) = &outbox.life else {
+        let Life::Closing(reason) = outbox.life() else {
             return None;
         };
         if !wanted(reason) {
@@ -482,13 +525,13 @@ impl Connection {
         if !reason.lets_outbox_drain() {
             outbox.discard();
         }
-        outbox.life = Life::Closed;
+        outbox.set_life(Life::Closed);
         Some(reason)
     }
 
     /// Marks the connection closed by the peer.
     pub fn mark_closed(&self) {
-        self.outbox.lock().life = Life::Closed;
+        self.outbox.lock().set_life(Life::Closed);
     }
 
     /// The next thing that the transport has to do for the peer, for transports without a socket of their own:

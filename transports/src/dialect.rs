@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::Message;
+use crate::primus::Controls;
 
 /// How messages are written for one kind of peer.
 ///
@@ -27,5 +28,11 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// The bytes of a ping sent at `now` (ms since the Unix epoch). Any traffic in return counts as its answer.
     /// `None` where the transport has heartbeats of its own and the dialect adds none.
-    fn ping(&self, now: u64) -> Option<Bytes>;
+    fn ping(&self, now: u64, controls: &dyn Controls) -> Option<Bytes>;
+
+    /// The bytes of one of Primus's control strings; `None` for peers to whom it would be a message like any other.
+    fn control(&self, text: &str, controls: &dyn Controls) -> Option<Bytes> {
+        let _ = (text, controls);
+        None
+    }
 }

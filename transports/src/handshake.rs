@@ -42,6 +42,9 @@ pub struct Handshake {
     pub headers: HeaderMap,
     /// What an earlier layer attached to the request.
     pub extensions: http::Extensions,
+    /// The public id that the connection is to have, if it is not to be a random one. Whoever admits the peer may choose
+    /// it; two connections must not have the same.
+    pub id: Option<String>,
     /// What the peer says of itself, in dialects that have a place for it: the `auth` of socket.io clients.
     pub auth: Option<Value>,
 }
@@ -61,6 +64,7 @@ impl Handshake {
             uri: parts.uri,
             headers: parts.headers,
             extensions: parts.extensions,
+            id: None,
             auth: None,
         }
     }

@@ -53,12 +53,18 @@ pub use metrics::Metrics;
 pub use origin::Origins;
 pub use socket::Socket;
 pub use sweep::Sweep;
-pub use transport::{Body, Bus, Context, Event, Limits, Transport};
+pub use transport::{Body, BodyError, Bus, Context, Event, Limits, Transport};
 pub use turn::Turn;
 
+/// Where Primus's clients come in, unless another place is chosen.
+pub const PATHNAME: &str = "/primus";
+
 /// The options of all built-in transports, each nested under its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Where Primus's clients come in: a path that begins with a slash and does not end with one. Default
+    /// [`PATHNAME`].
+    pub pathname: String,
     /// Options of the `ws` transport.
     #[cfg(feature = "ws")]
     pub ws: ws::Options,
@@ -68,6 +74,20 @@ pub struct Options {
     /// Options of the `socketio` transport.
     #[cfg(feature = "socketio")]
     pub socketio: socketio::Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pathname: PATHNAME.to_owned(),
+            #[cfg(feature = "ws")]
+            ws: Default::default(),
+            #[cfg(feature = "polling")]
+            polling: Default::default(),
+            #[cfg(feature = "socketio")]
+            socketio: Default::default(),
+        }
+    }
 }
 
 /// One line of the registry.
@@ -89,7 +109,7 @@ pub type Build = fn(&Options, &[String]) -> Arc<dyn Transport>;
 /// A door: a path prefix (of whole segments), and what else tells its requests apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door {
-    /// The path.
+    /// The path. [`PATHNAME`] stands for the place that was chosen for Primus's clients.
     pub path: &'static str,
     /// Whether requests must carry an `EIO` parameter (`Some(true)`), must not (`Some(false)`), or may.
     pub engineio: Option<bool>,
@@ -100,10 +120,18 @@ pub struct Door {
 }
 
 impl Door {
-    /// Whether a request for `path` with `query` is at this door.
-    pub fn is_for(&self, path: &str, query: &str) -> bool {
+    /// The path, on a server whose Primus clients come in at `pathname`.
+    pub fn path_with<'a>(&self, pathname: &'a str) -> &'a str {
+        match self.path {
+            PATHNAME => pathname,
+            path => path,
+        }
+    }
+
+    /// Whether a request for `path` with `query` is at this door, on a server whose Primus clients come in at `pathname`.
+    pub fn is_for(&self, path: &str, query: &str, pathname: &str) -> bool {
         let is_script = self.has_scripts && (path.ends_with(".js") || path.ends_with(".js.map"));
-        is_under(path, self.path)
+        is_under(path, self.path_with(pathname))
             && !is_script
             && self
                 .engineio
@@ -131,7 +159,9 @@ pub const REGISTRY: &[Entry] = &[
             },
         ],
         #[cfg(feature = "ws")]
-        build: Some(|options, _| Arc::new(ws::Ws::new(options.ws.clone()))),
+        build: Some(|options, _| {
+            Arc::new(ws::Ws::new(options.ws.clone()).with_pathname(&options.pathname))
+        }),
         #[cfg(not(feature = "ws"))]
         build: None,
     },
@@ -157,6 +187,7 @@ pub const REGISTRY: &[Entry] = &[
             // A server that was told not to open WebSocket does not open it by a side door.
             let has_websocket = open.iter().any(|name| name == "ws");
             let polling = polling::Polling::new(options.polling.clone(), has_websocket);
+            let polling = polling.with_pathname(&options.pathname);
             Arc::new(polling)
         }),
         #[cfg(not(feature = "polling"))]
@@ -183,14 +214,15 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
     REGISTRY.iter().find(|entry| entry.name == name)
 }
 
-/// Whether a request for `uri` is at a door of the built-in transport `name`.
-pub fn is_at_door(name: &str, uri: &http::Uri) -> bool {
+/// Whether a request for `uri` is at a door of the built-in transport `name`, on a server whose Primus clients come in
+/// at `pathname`.
+pub fn is_at_door(name: &str, uri: &http::Uri, pathname: &str) -> bool {
     let query = uri.query().unwrap_or_default();
     entry(name).is_some_and(|entry| {
         entry
             .doors
             .iter()
-            .any(|door| door.is_for(uri.path(), query))
+            .any(|door| door.is_for(uri.path(), query, pathname))
     })
 }
 
@@ -214,15 +246,19 @@ mod tests {
     #[test]
     fn doors_match_whole_segments() {
         let ws = entry("ws").unwrap();
+        let at = PATHNAME;
         let polling = entry("polling").unwrap();
-        assert!(ws.doors[0].is_for("/primus", ""));
-        assert!(ws.doors[0].is_for("/primus/", "_primuscb=1"));
-        assert!(!ws.doors[0].is_for("/primusfoo", ""));
-        assert!(!ws.doors[0].is_for("/primus/", "EIO=4"));
-        assert!(polling.doors[0].is_for("/primus/", "x=1&EIO=4"));
-        assert!(!polling.doors[1].is_for("/engine.iox", "EIO=4"));
+        assert!(ws.doors[0].is_for("/primus", "", at));
+        assert!(ws.doors[0].is_for("/primus/", "_primuscb=1", at));
+        assert!(!ws.doors[0].is_for("/primusfoo", "", at));
+        assert!(!ws.doors[0].is_for("/primus/", "EIO=4", at));
+        assert!(polling.doors[0].is_for("/primus/", "x=1&EIO=4", at));
+        assert!(!polling.doors[1].is_for("/engine.iox", "EIO=4", at));
+        assert!(ws.doors[0].is_for("/live/now", "", "/live/now"));
+        assert!(!ws.doors[0].is_for("/primus", "", "/live"));
+        assert!(ws.doors[1].is_for("/ws", "", "/live"));
         let socketio = entry("socketio").unwrap().doors[0];
-        assert!(socketio.is_for("/socket.io/", "EIO=4&transport=polling"));
-        assert!(!socketio.is_for("/socket.io/socket.io.min.js", ""));
+        assert!(socketio.is_for("/socket.io/", "EIO=4&transport=polling", at));
+        assert!(!socketio.is_for("/socket.io/socket.io.min.js", "", at));
     }
 }

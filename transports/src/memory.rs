@@ -8,10 +8,10 @@ use std::task::Poll;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, Uri};
-use hyper::body::Incoming as IncomingBody;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
+use crate::primus::Controls;
 use crate::{
     Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming,
     Message, Outgoing, Payload, Peer, Refusal, Transport, body,
@@ -46,7 +46,7 @@ impl Dialect for MemoryDialect {
         frame.freeze()
     }
 
-    fn ping(&self, _now: u64) -> Option<Bytes> {
+    fn ping(&self, _now: u64, _controls: &dyn Controls) -> Option<Bytes> {
         Some(Bytes::from_static(b"p"))
     }
 }
@@ -57,13 +57,13 @@ impl Transport for Memory {
         "memory"
     }
 
-    fn claims(&self, _request: &Request<IncomingBody>) -> bool {
+    fn claims(&self, _request: &Request<Body>) -> bool {
         false
     }
 
     async fn serve(
         &self,
-        _request: Request<IncomingBody>,
+        _request: Request<Body>,
         _peer: Peer,
         _context: &Arc<Context>,
     ) -> Response<Body> {
@@ -93,6 +93,7 @@ impl Memory {
             uri,
             headers: HeaderMap::new(),
             extensions: http::Extensions::new(),
+            id: None,
         };
         context.admit(&mut handshake).await?;
         let connection = Connection::new(context, "memory", &DIALECT);

@@ -24,13 +24,16 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Whether the first frame has been written in part; then it must be finished before anything else.
     front_is_partial: bool,
-    pub(crate) life: Life,
+    life: Life,
     /// Since when the socket has taken nothing although something waits.
     pub(crate) stalled_since: Option<Instant>,
     /// Whether the current turn of this thread or another will flush it.
     pub(crate) in_turn: bool,
     /// The connection's own task.
     pub(crate) waker: Option<Waker>,
+    /// Those who wait for less to be waiting. In a box, because hardly any connection has one.
+    #[allow(clippy::box_collection, reason = "a pointer is a third of a vector")]
+    patient: Option<Box<Vec<Waker>>>,
 }
 
 /// How far a connection is in its life.
@@ -45,6 +48,30 @@ pub(crate) enum Life {
 }
 
 impl Outbox {
+    pub(crate) const fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// Goes on in life.
+    pub(crate) fn set_life(&mut self, life: Life) {
+        self.life = life;
+        self.wake_patient();
+    }
+
+    /// Wakes `waker` when something has left, or life has gone on.
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
+        let patient = self.patient.get_or_insert_default();
+        if !patient.iter().any(|known| known.will_wake(waker)) {
+            patient.push(waker.clone());
+        }
+    }
+
+    fn wake_patient(&mut self) {
+        if let Some(patient) = self.patient.take() {
+            patient.into_iter().for_each(Waker::wake);
+        }
+    }
+
     /// Whether a frame of `len` bytes fits under `limit`. An empty outbox takes a frame of any size.
     pub(crate) fn has_room(&self, len: usize, limit: usize) -> bool {
         let frames = self.frames.len() + 1;
@@ -88,6 +115,7 @@ impl Outbox {
             self.frames.pop_front();
         }
         self.forget_empty_queue();
+        self.wake_patient();
     }
 
     /// Takes the first frame whole.
@@ -95,6 +123,7 @@ impl Outbox {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.len();
         self.forget_empty_queue();
+        self.wake_patient();
         Some(frame)
     }
 
@@ -111,6 +140,7 @@ impl Outbox {
         let taken: Vec<_> = self.frames.drain(..count).collect();
         self.bytes -= taken.iter().map(Bytes::len).sum::<usize>();
         self.forget_empty_queue();
+        self.wake_patient();
         taken
     }
 

@@ -1,7 +1,39 @@
-//! Primus's control strings (Primus specification, §1 and §5): JSON strings that begin with `primus::`.
-//! They ride inside messages, so every transport that serves Primus clients uses this module.
+//! Primus's control strings (Primus specification, §1 and §5): strings that begin with `primus::`.
+//! They ride inside messages, so every transport that serves Primus clients uses this module. How a string becomes a
+//! message is the [`Controls`]' business: JSON, unless the server speaks something else.
 
 use std::borrow::Cow;
+use std::fmt;
+
+use crate::{IncomingPayload, Payload};
+
+/// How strings are written as messages, and recognised in them.
+pub trait Controls: fmt::Debug + Send + Sync + 'static {
+    /// The message that is this string.
+    fn encode(&self, text: &str) -> Payload;
+
+    /// The string that a message is, if it begins with [`PREFIX`].
+    fn decode<'a>(&self, message: IncomingPayload<'a>) -> Option<Cow<'a, str>>;
+}
+
+/// JSON strings in text messages, the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsonControls;
+
+impl Controls for JsonControls {
+    fn encode(&self, text: &str) -> Payload {
+        Payload::Text(serde_json::Value::from(text).to_string().into())
+    }
+
+    fn decode<'a>(&self, message: IncomingPayload<'a>) -> Option<Cow<'a, str>> {
+        match message {
+            IncomingPayload::Text(text) => {
+                json_string(text).filter(|text| text.starts_with(PREFIX))
+            }
+            IncomingPayload::Binary(_) => None,
+        }
+    }
+}
 
 /// What a peer says with a control string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,19 +49,9 @@ pub enum Control {
 }
 
 impl Control {
-    /// Reads `text` as a control string; `None` if it is application data.
-    ///
-    /// The decision is made on the decoded string, as Primus makes it: `"\u0070rimus::…"` is one too.
+    /// Reads a decoded string as a control string; `None` if it is application data.
     pub fn parse(text: &str) -> Option<Self> {
-        if !is_string(text) {
-            return None;
-        }
-        // Nearly all strings in practice are control strings, so decoding here is not wasted.
-        let decoded: Cow<'_, str> = match serde_json::from_str(text) {
-            Ok(Decoded(decoded)) => decoded,
-            Err(_) => return None,
-        };
-        let body = decoded.strip_prefix(PREFIX)?;
+        let body = text.strip_prefix(PREFIX)?;
         Some(match body.split_once("::") {
             Some(("ping", number)) => Self::Ping(number.to_owned()),
             Some(("pong", _)) => Self::Pong,
@@ -41,8 +63,8 @@ impl Control {
     /// What the peer is answered, if anything. `id` is the connection's public id.
     pub fn answer(&self, id: impl std::fmt::Display) -> Option<String> {
         match self {
-            Self::Ping(number) => Some(pong(number)),
-            Self::Id => Some(self::id(id)),
+            Self::Ping(number) => Some(format!("primus::pong::{number}")),
+            Self::Id => Some(format!("primus::id::{id}")),
             Self::Pong | Self::Unknown => None,
         }
     }
@@ -56,17 +78,25 @@ struct Decoded<'a>(#[serde(borrow)] Cow<'a, str>);
 pub const PREFIX: &str = "primus::";
 
 /// Tells the client that it must not come back.
-pub const SERVER_CLOSE: &str = "\"primus::server::close\"";
+pub const SERVER_CLOSE: &str = "primus::server::close";
 
-/// Whether JSON `text` is a string.
-fn is_string(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\r', '\n'])
-        .starts_with('"')
+/// The string that JSON `text` is; `None` if it is another value, or not JSON.
+///
+/// It is decoded, as Primus decodes it before it looks: `"\u0070rimus::…"` is a control string, too.
+pub fn json_string(text: &str) -> Option<Cow<'_, str>> {
+    let is_string = text
+        .trim_start_matches([' ', '\t', '\r', '\n'])
+        .starts_with('"');
+    // Nearly all strings in practice are control strings, so decoding here is not wasted.
+    match is_string.then(|| serde_json::from_str(text))? {
+        Ok(Decoded(decoded)) => Some(decoded),
+        Err(_) => None,
+    }
 }
 
-/// Whether `text`, written as a message, would be taken for a control string by a client.
+/// Whether JSON `text`, written as a message, would be taken for a control string by a client.
 pub fn is_reserved(text: &str) -> bool {
-    Control::parse(text).is_some()
+    json_string(text).is_some_and(|text| text.starts_with(PREFIX))
 }
 
 /// JSON text with U+2028 and U+2029 escaped, as Primus writes it (Primus specification, §6.1).
@@ -82,33 +112,35 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// The ping sent at `now`, in ms since the Unix epoch.
 pub fn ping(now: u64) -> String {
-    format!("\"primus::ping::{now}\"")
+    format!("primus::ping::{now}")
 }
 
-/// The answer to a ping that carried `number`.
-pub fn pong(number: &str) -> String {
-    serde_json::Value::String(format!("primus::pong::{number}")).to_string()
-}
-
-/// The answer to the question for the id.
-pub fn id(id: impl std::fmt::Display) -> String {
-    format!("\"primus::id::{id}\"")
+/// Tells the client how long to wait before it comes back, once the connection has closed. Clients that do not know it
+/// ignore it, Primus's own among them.
+pub fn retry(after: std::time::Duration) -> String {
+    format!("primus::server::retry::{}", after.as_millis())
 }
 
 /// The document at `<pathname>/spec`: five keys in this order (Primus specification, §2.3).
-pub fn spec(ping_interval: Option<std::time::Duration>, transformer: &str) -> String {
+pub fn spec(
+    ping_interval: Option<std::time::Duration>,
+    pathname: &str,
+    parser: &str,
+    transformer: &str,
+) -> String {
     let ping_interval = match ping_interval {
         Some(interval) => interval.as_millis().to_string(),
         None => "false".to_owned(),
     };
+    let pathname = serde_json::Value::from(pathname);
     format!(
-        "{{\"pingInterval\":{ping_interval},\"pathname\":\"/primus\",\"version\":\"{VERSION}\",\
-         \"parser\":\"json\",\"transformer\":\"{transformer}\"}}"
+        "{{\"pingInterval\":{ping_interval},\"pathname\":{pathname},\"version\":\"{VERSION}\",\
+         \"parser\":\"{parser}\",\"transformer\":\"{transformer}\"}}"
     )
 }
 
 /// The Primus release whose wire behaviour this crate speaks.
-const VERSION: &str = "8.0.9";
+pub const VERSION: &str = "8.0.9";
 
 #[cfg(test)]
 mod tests {
@@ -130,22 +162,38 @@ mod tests {
             ("{\"primus::ping\":1}", None),
             ("", None),
         ] {
-            assert_eq!(Control::parse(text), expected, "{text}");
+            let control = JsonControls.decode(IncomingPayload::Text(text));
+            let control = control.and_then(|control| Control::parse(&control));
+            assert_eq!(control, expected, "{text}");
+            assert_eq!(is_reserved(text), expected.is_some(), "{text}");
         }
     }
 
     #[test]
     fn answers_are_json_whatever_the_ping_carried() {
-        assert_eq!(pong("123"), "\"primus::pong::123\"");
-        assert_eq!(pong("a\"b"), "\"primus::pong::a\\\"b\"");
+        for (carried, written) in [
+            ("123", "\"primus::pong::123\""),
+            ("a\"b", "\"primus::pong::a\\\"b\""),
+        ] {
+            let answer = Control::Ping(carried.into()).answer("id").unwrap();
+            assert_eq!(JsonControls.encode(&answer), Payload::Text(written.into()));
+        }
     }
 
     #[test]
     fn the_spec_has_its_five_keys_in_order() {
         assert_eq!(
-            spec(Some(std::time::Duration::from_secs(30)), "websockets"),
+            spec(
+                Some(std::time::Duration::from_secs(30)),
+                "/primus",
+                "json",
+                "websockets"
+            ),
             "{\"pingInterval\":30000,\"pathname\":\"/primus\",\"version\":\"8.0.9\",\"parser\":\"json\",\"transformer\":\"websockets\"}"
         );
-        assert!(spec(None, "websockets").starts_with("{\"pingInterval\":false,"));
+        assert!(
+            spec(None, "/a\"", "json", "custom")
+                .starts_with("{\"pingInterval\":false,\"pathname\":\"/a\\\"\",")
+        );
     }
 }

@@ -1,16 +1,13 @@
-//! The stream under a connection: plain TCP, or TLS on top.
+//! The stream under a connection: plain TCP, or something on top of it.
 
+use std::fmt;
 use std::io::{self, IoSlice, Read as _};
-#[cfg(feature = "tls")]
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-#[cfg(feature = "tls")]
 use parking_lot::Mutex;
 use socket2::SockRef;
-#[cfg(feature = "tls")]
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::io::{Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 #[cfg(feature = "tls")]
@@ -18,8 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 /// A connected byte stream that several owners may write to.
 ///
-/// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)); a TLS
-/// stream is written by the connection's own task only, because its record layer has to be driven.
+/// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)); any other
+/// stream is written by the connection's own task only: the record layer of TLS, for one, has to be driven.
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,
@@ -27,11 +24,23 @@ pub struct Socket {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-#[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
-    #[cfg(feature = "tls")]
-    Tls(Box<Mutex<TlsStream<TcpStream>>>),
+    Layered(Mutex<Box<dyn Layered>>),
+}
+
+/// What is read and written through a task.
+trait Layered: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Layered for T {}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(stream) => stream.fmt(f),
+            Self::Layered(_) => f.write_str("Layered"),
+        }
+    }
 }
 
 impl Socket {
@@ -47,8 +56,16 @@ impl Socket {
     #[cfg(feature = "tls")]
     pub fn tls(stream: TlsStream<TcpStream>, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
-            stream: Stream::Tls(Box::new(Mutex::new(stream))),
+            stream: Stream::Layered(Mutex::new(Box::new(stream))),
             _permit: permit,
+        }
+    }
+
+    /// A socket of somebody else's server, whatever it is made of.
+    pub fn layered(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            stream: Stream::Layered(Mutex::new(Box::new(stream))),
+            _permit: None,
         }
     }
 
@@ -60,8 +77,7 @@ impl Socket {
     pub(crate) fn try_write_vectored(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
         match &self.stream {
             Stream::Plain(stream) => stream.try_write_vectored(frames),
-            #[cfg(feature = "tls")]
-            Stream::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Stream::Layered(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -79,8 +95,9 @@ impl Socket {
                 }
                 ready!(stream.poll_write_ready(cx))?;
             },
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_write_vectored(cx, frames),
+            Stream::Layered(stream) => {
+                Pin::new(&mut **stream.lock()).poll_write_vectored(cx, frames)
+            }
         }
     }
 
@@ -102,19 +119,14 @@ impl Socket {
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             },
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_read(cx, buf),
+            Stream::Layered(stream) => Pin::new(&mut **stream.lock()).poll_read(cx, buf),
         }
     }
 
-    pub(crate) fn poll_flush(
-        &self,
-        #[allow(unused_variables)] cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.stream {
             Stream::Plain(_) => Poll::Ready(Ok(())),
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_flush(cx),
+            Stream::Layered(stream) => Pin::new(&mut **stream.lock()).poll_flush(cx),
         }
     }
 
@@ -122,11 +134,9 @@ impl Socket {
         match &self.stream {
             Stream::Plain(stream) => {
                 // What `TcpStream::poll_shutdown` does too, but through a shared reference.
-                let _ = cx;
                 Poll::Ready(SockRef::from(stream).shutdown(std::net::Shutdown::Write))
             }
-            #[cfg(feature = "tls")]
-            Stream::Tls(stream) => Pin::new(&mut *stream.lock()).poll_shutdown(cx),
+            Stream::Layered(stream) => Pin::new(&mut **stream.lock()).poll_shutdown(cx),
         }
     }
 }

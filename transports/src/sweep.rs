@@ -133,7 +133,7 @@ fn beat_all(connections: &[Arc<Connection>]) {
         let frame = match encoded.iter().find(|(known, _)| *known == key) {
             Some((_, frame)) => frame.clone(),
             None => {
-                let frame = dialect.ping(now);
+                let frame = dialect.ping(now, &*connection.context().controls);
                 encoded.push((key, frame.clone()));
                 frame
             }

@@ -10,14 +10,26 @@ use bytes::Bytes;
 use http::header::ORIGIN;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming as IncomingBody;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+use crate::primus::{Controls, JsonControls};
 use crate::{CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep};
 
-/// The body of every HTTP answer.
-pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+/// The body of every HTTP request and answer.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BodyError(Box<dyn std::error::Error + Send + Sync>);
+
+impl BodyError {
+    /// Wraps whatever error a body has.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
 
 /// A way for clients to come in.
 ///
@@ -38,12 +50,12 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Whether `request` came through one of this transport's doors.
-    fn claims(&self, request: &Request<IncomingBody>) -> bool;
+    fn claims(&self, request: &Request<Body>) -> bool;
 
     /// Answers a claimed request. Connections that it opens go on in tasks of [`Context::tasks`].
     async fn serve(
         &self,
-        request: Request<IncomingBody>,
+        request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body>;
@@ -66,6 +78,9 @@ pub enum Event<'a> {
     Opened(Box<Handshake>),
     /// The peer sent a message.
     Received(Incoming<'a>),
+    /// The peer has answered a ping, or sent one of its own. Where a dialect has none of Primus's control strings, these
+    /// are WebSocket's pings only.
+    Heartbeat,
     /// The connection is over; nothing can be sent any more, no event follows.
     Closed(CloseReason),
 }
@@ -116,6 +131,8 @@ pub struct Context {
     pub limits: Limits,
     /// Which web origins may connect.
     pub origins: Origins,
+    /// How Primus's control strings are written.
+    pub controls: Arc<dyn Controls>,
     /// Counters.
     pub metrics: Metrics,
     /// Heartbeats and deadlines of all connections.
@@ -187,7 +204,7 @@ impl Context {
         );
     }
 
-    /// Builds the shared part and starts its sweep.
+    /// Builds the shared part, which speaks JSON, and starts its sweep.
     ///
     /// # Panics
     ///
@@ -198,11 +215,27 @@ impl Context {
         origins: Origins,
         metrics: Metrics,
     ) -> Arc<Self> {
+        Self::start_speaking(bus, limits, origins, Arc::new(JsonControls), metrics)
+    }
+
+    /// As [`start`](Self::start), with control strings written in some other way.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start_speaking(
+        bus: Arc<dyn Bus>,
+        limits: Limits,
+        origins: Origins,
+        controls: Arc<dyn Controls>,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         let context = Arc::new(Self {
             bus,
             sweep: Sweep::new(limits.ping_interval),
             limits,
             origins,
+            controls,
             metrics,
             tasks: TaskTracker::new(),
             is_draining: AtomicBool::new(false),

@@ -40,7 +40,7 @@ impl Delivery {
 
 impl Body for Delivery {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = crate::BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -11,10 +11,9 @@ use super::form::Form;
 use super::session::Session;
 use super::speaker::{Speaker, Subprotocol};
 use crate::engineio::Protocol;
-use crate::primus::{self, Control};
+use crate::primus::{self, Control, Controls};
 use crate::{
-    CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Payload, Peer,
-    Refusal,
+    CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Peer, Refusal,
 };
 
 /// Packets in one form, with Primus's control strings inside messages or without.
@@ -65,16 +64,17 @@ impl Dialect for EngineIo {
     }
 
     fn encode(&self, message: &Message) -> Bytes {
-        match message.payload() {
-            Payload::Text(text) => self.form.message(&primus::escape(text)),
-            Payload::Binary(bytes) => self.form.binary(bytes),
-        }
+        self.form.payload(message.payload())
     }
 
     /// Primus's, which its clients wait for; engine.io's own heartbeat is the transport's.
-    fn ping(&self, now: u64) -> Option<Bytes> {
+    fn ping(&self, now: u64, controls: &dyn Controls) -> Option<Bytes> {
+        self.control(&primus::ping(now), controls)
+    }
+
+    fn control(&self, text: &str, controls: &dyn Controls) -> Option<Bytes> {
         self.speaks_primus
-            .then(|| self.form.message(&primus::ping(now)))
+            .then(|| self.form.payload(&controls.encode(text)))
     }
 }
 
@@ -84,12 +84,26 @@ const fn name(speaks_primus: bool) -> &'static str {
 
 /// JSON in every message; Primus's control strings too, at its own door.
 #[derive(Debug)]
-pub(super) struct Json;
+pub(super) struct Json {
+    pathname: String,
+}
+
+impl Json {
+    pub(super) fn at(pathname: &str) -> Self {
+        Self {
+            pathname: pathname.to_owned(),
+        }
+    }
+}
 
 #[async_trait]
 impl Subprotocol for Json {
     fn transport(&self) -> &'static str {
         "polling"
+    }
+
+    fn pathname(&self) -> &str {
+        &self.pathname
     }
 
     async fn admit(
@@ -99,7 +113,7 @@ impl Subprotocol for Json {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Result<Box<dyn Speaker>, Refusal> {
-        let speaks_primus = crate::is_under(parts.uri.path(), "/primus");
+        let speaks_primus = crate::is_under(parts.uri.path(), &self.pathname);
         let mut handshake = Handshake::new(self.transport(), name(speaks_primus), peer, parts);
         context.admit(&mut handshake).await?;
         Ok(Box::new(JsonSpeaker {
@@ -129,11 +143,17 @@ impl Speaker for JsonSpeaker {
     }
 
     fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
-        if let (true, IncomingPayload::Text(text)) = (self.speaks_primus, message)
-            && let Some(control) = Control::parse(text)
+        let connection = session.connection();
+        let controls = &connection.context().controls;
+        if self.speaks_primus
+            && let Some(text) = controls.decode(message)
+            && let Some(control) = Control::parse(&text)
         {
-            if let Some(answer) = control.answer(session.connection().id()) {
-                session.send_message(&answer);
+            if let Some(answer) = control.answer(connection.public_id()) {
+                session.send_message(&controls.encode(&answer));
+            }
+            if control == Control::Pong {
+                session.report_heartbeat();
             }
             return;
         }
@@ -144,8 +164,9 @@ impl Speaker for JsonSpeaker {
         });
     }
 
-    fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
-        (self.speaks_primus && !reason.may_return()).then(|| form.message(primus::SERVER_CLOSE))
+    fn farewell(&self, form: Form, reason: &CloseReason, controls: &dyn Controls) -> Option<Bytes> {
+        (self.speaks_primus && !reason.may_return())
+            .then(|| form.payload(&controls.encode(primus::SERVER_CLOSE)))
     }
 
     fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
@@ -156,6 +177,7 @@ impl Speaker for JsonSpeaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::primus::JsonControls;
 
     fn messages() -> [Message; 2] {
         [
@@ -228,9 +250,9 @@ mod tests {
     #[test]
     fn only_primus_clients_are_pinged_by_the_dialect() {
         let form = Form::Polled(Protocol::V4);
-        assert_eq!(EngineIo::of(form, false).ping(1), None);
+        assert_eq!(EngineIo::of(form, false).ping(1, &JsonControls), None);
         assert_eq!(
-            EngineIo::of(form, true).ping(1).unwrap(),
+            EngineIo::of(form, true).ping(1, &JsonControls).unwrap(),
             "4\"primus::ping::1\""
         );
     }

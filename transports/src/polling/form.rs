@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::engineio::{self, Packet, Protocol};
 use crate::ws::frame::{self, Opcode};
+use crate::{Payload, primus};
 
 /// The type of a packet that carries a message.
 const MESSAGE: char = '4';
@@ -61,6 +62,14 @@ impl Form {
             return self.text(MESSAGE, &text.replace(SEPARATOR, "\u{FFFD}"));
         }
         self.text(MESSAGE, text)
+    }
+
+    /// A message with this payload.
+    pub(super) fn payload(self, payload: &Payload) -> Bytes {
+        match payload {
+            Payload::Text(text) => self.message(&primus::escape(text)),
+            Payload::Binary(bytes) => self.binary(bytes),
+        }
     }
 
     /// A binary message.

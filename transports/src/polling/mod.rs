@@ -33,7 +33,6 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use self::clock::Clock;
@@ -117,7 +116,15 @@ pub struct Polling {
 impl Polling {
     /// Builds it. `has_websocket` lets sessions move to a WebSocket, or begin on one.
     pub fn new(options: Options, has_websocket: bool) -> Self {
-        Self::speaking(Box::new(dialect::Json), options, has_websocket)
+        let subprotocol = dialect::Json::at(crate::PATHNAME);
+        Self::speaking(Box::new(subprotocol), options, has_websocket)
+    }
+
+    /// Chooses where Primus's clients come in. Default `/primus`.
+    #[must_use]
+    pub fn with_pathname(mut self, pathname: &str) -> Self {
+        self.subprotocol = Box::new(dialect::Json::at(pathname));
+        self
     }
 
     /// Builds one whose sessions speak something else.
@@ -191,7 +198,7 @@ impl Polling {
 
     async fn open_websocket(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         peer: Peer,
         opens: (Protocol, bool),
         accept: Accept,
@@ -258,7 +265,7 @@ impl Polling {
     async fn carry_out(
         &self,
         plan: Plan,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Result<Response<Body>, Refused> {
@@ -313,13 +320,13 @@ impl Transport for Polling {
         self.subprotocol.transport()
     }
 
-    fn claims(&self, request: &Request<Incoming>) -> bool {
-        crate::is_at_door(self.name(), request.uri())
+    fn claims(&self, request: &Request<Body>) -> bool {
+        crate::is_at_door(self.name(), request.uri(), self.subprotocol.pathname())
     }
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
@@ -332,7 +339,8 @@ impl Transport for Polling {
             // What is small is read with the rest of the request.
             let announced = request.body().size_hint().exact();
             let is_large = announced.is_none_or(|size| size > SMALL_BODY);
-            let carried_out = match self.plan(&request, context) {
+            let plan = self.plan(&request, context);
+            let carried_out = match plan {
                 Ok(plan) => self.carry_out(plan, request, peer, context).await,
                 Err(fault) => Err(fault.into()),
             };

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::{CONNECTION, HeaderValue, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
 
 use super::Polling;
 use super::cors::Provenance;
@@ -99,11 +98,7 @@ impl Polling {
     }
 
     /// Checks what can be checked without waiting.
-    pub(super) fn plan(
-        &self,
-        request: &Request<Incoming>,
-        context: &Context,
-    ) -> Result<Plan, Fault> {
+    pub(super) fn plan(&self, request: &Request<Body>, context: &Context) -> Result<Plan, Fault> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let query = query.ok_or(Fault::REQUEST)?;
         let headers = request.headers();
@@ -149,7 +144,7 @@ impl Polling {
 
     fn plan_websocket(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Body>,
         query: &Query,
         transport: TransportName,
     ) -> Result<Plan, Fault> {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use super::Options;
 use super::session::{Request, Session};
@@ -22,7 +21,7 @@ const BATCH: usize = 128;
 pub(super) async fn post(
     session: Arc<Session>,
     headers: &HeaderMap,
-    body: Incoming,
+    body: crate::Body,
     is_jsonp: bool,
     options: &Options,
 ) -> Result<(), Fault> {
@@ -60,7 +59,7 @@ fn is_octets(content_type: &[u8]) -> bool {
 }
 
 /// Reads the body: within the limit, whatever its announced length says, and within the deadline.
-async fn read(session: &Arc<Session>, body: Incoming, limit: usize) -> Result<Bytes, Fault> {
+async fn read(session: &Arc<Session>, body: crate::Body, limit: usize) -> Result<Bytes, Fault> {
     let announced = http_body::Body::size_hint(&body).lower();
     if announced > limit as u64 {
         return Err(Fault::TOO_LARGE);

@@ -14,7 +14,8 @@ use super::speaker::Speaker;
 use super::table::{Place, Sid, Table};
 use crate::engineio::{self, Beat, Carrier, Misfit, Packet, Phase, Protocol, Reaction, Timing};
 use crate::{
-    CloseReason, Connection, Context, Handshake, Incoming, IncomingPayload, Initiator, Socket,
+    CloseReason, Connection, Context, Handshake, Incoming, IncomingPayload, Initiator, Payload,
+    Socket,
 };
 
 mod bell;
@@ -197,6 +198,13 @@ impl Session {
     }
 
     /// Tells the bus what the client said, unless it does not know of the session, or not any more.
+    pub(crate) fn report_heartbeat(&self) {
+        let reported = self.reporting.lock();
+        if *reported == Reported::Opened {
+            self.connection.report_heartbeat();
+        }
+    }
+
     pub(crate) fn report_received(&self, message: Incoming<'_>) {
         let reported = self.reporting.lock();
         if *reported == Reported::Opened {
@@ -263,9 +271,9 @@ impl Session {
     }
 
     /// Sends a message that only this client gets.
-    pub(crate) fn send_message(self: &Arc<Self>, text: &str) {
+    pub(crate) fn send_message(self: &Arc<Self>, payload: &Payload) {
         self.connection
-            .send_control_with(|is_linked| self.form(is_linked).message(text));
+            .send_control_with(|is_linked| self.form(is_linked).payload(payload));
     }
 
     /// Takes one packet from the client. Returns whether more may follow.
@@ -340,8 +348,12 @@ impl Session {
     pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
         let now = self.clock.now();
         let lingers = self.carrier() == Carrier::Polling && lingers(&reason);
-        if lingers && let Some(farewell) = self.speaker.farewell(self.form(false), &reason) {
-            self.connection.send_control(farewell);
+        if lingers {
+            let controls = &*self.connection.context().controls;
+            let farewell = self.speaker.farewell(self.form(false), &reason, controls);
+            if let Some(farewell) = farewell {
+                self.connection.send_control(farewell);
+            }
         }
         {
             let mut state = self.state.lock();

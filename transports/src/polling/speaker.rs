@@ -11,6 +11,7 @@ use super::form::Form;
 use super::session::Session;
 use super::table::Place;
 use crate::engineio::Protocol;
+use crate::primus::Controls;
 use crate::{CloseReason, Context, Dialect, IncomingPayload, Peer, Refusal};
 
 /// What the sessions of one transport speak.
@@ -18,6 +19,11 @@ use crate::{CloseReason, Context, Dialect, IncomingPayload, Peer, Refusal};
 pub(crate) trait Subprotocol: fmt::Debug + Send + Sync + 'static {
     /// The transport's name.
     fn transport(&self) -> &'static str;
+
+    /// Where Primus's clients come in.
+    fn pathname(&self) -> &str {
+        crate::PATHNAME
+    }
 
     /// Decides whether a session may be opened. Whoever wants to ask the application asks it here, or later.
     async fn admit(
@@ -68,7 +74,7 @@ pub(crate) trait Speaker: fmt::Debug + Send + Sync + 'static {
     }
 
     /// What is sent before this side ends the session.
-    fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes>;
+    fn farewell(&self, form: Form, reason: &CloseReason, controls: &dyn Controls) -> Option<Bytes>;
 
     /// The session is over. Whoever has told the bus of it tells it of the end, too.
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);

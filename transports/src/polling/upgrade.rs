@@ -188,8 +188,11 @@ impl Language for Packets {
         self.0.speaker().stir();
     }
 
-    fn farewell(&self, reason: &CloseReason) -> Option<Bytes> {
-        self.0.speaker().farewell(self.0.form(true), reason)
+    fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes> {
+        let controls = &*connection.context().controls;
+        self.0
+            .speaker()
+            .farewell(self.0.form(true), reason, controls)
     }
 
     fn closed(&mut self, _connection: &Arc<Connection>, reason: CloseReason) {

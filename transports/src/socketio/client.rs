@@ -16,6 +16,7 @@ use super::pipe::{Pipe, Purpose, Read};
 use super::stream::Stream;
 use crate::engineio::Protocol;
 use crate::polling::{Form, Place, Session, Speaker};
+use crate::primus::Controls;
 use crate::ws::frame::Opcode;
 use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
 
@@ -297,7 +298,7 @@ impl Speaker for Arc<Client> {
         true
     }
 
-    fn farewell(&self, form: Form, reason: &CloseReason) -> Option<Bytes> {
+    fn farewell(&self, form: Form, reason: &CloseReason, _: &dyn Controls) -> Option<Bytes> {
         let parser = self.parser()?;
         (!reason.may_return()).then(|| dialect::disconnected(form, parser))
     }

@@ -10,6 +10,7 @@ use super::library::Parser;
 use super::msgpack;
 use crate::engineio::Protocol;
 use crate::polling::Form;
+use crate::primus::Controls;
 use crate::{ConnectionId, Dialect, Message, Payload, Refusal};
 
 /// Packets in one form, written for one parser.
@@ -82,7 +83,7 @@ impl Dialect for SocketIo {
     }
 
     /// engine.io's heartbeat is enough.
-    fn ping(&self, _now: u64) -> Option<Bytes> {
+    fn ping(&self, _now: u64, _controls: &dyn Controls) -> Option<Bytes> {
         None
     }
 }

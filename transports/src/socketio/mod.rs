@@ -31,7 +31,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
 pub use socketioxide;
 
 use self::client::Client;
@@ -150,13 +149,13 @@ impl Transport for SocketIo {
         self.polling.name()
     }
 
-    fn claims(&self, request: &Request<Incoming>) -> bool {
+    fn claims(&self, request: &Request<Body>) -> bool {
         self.polling.claims(request)
     }
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {

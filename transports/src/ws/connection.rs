@@ -153,14 +153,15 @@ impl<L: Language> Pump<L> {
                 return self.finish(CloseReason::PeerClosed(code));
             }
             // Answered by tungstenite; as a sign of life they were counted when they were read.
-            WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_) => return,
+            WsMessage::Ping(_) => return self.connection.report_heartbeat(),
+            WsMessage::Pong(_) | WsMessage::Frame(_) => return,
         };
         self.language.receive(&self.connection, payload);
     }
 
     /// The end that somebody on this side asked for: says farewell and waits for the peer to do the same.
     fn begin_closing(&mut self, reason: CloseReason) {
-        if let Some(farewell) = self.language.farewell(&reason) {
+        if let Some(farewell) = self.language.farewell(&self.connection, &reason) {
             self.connection.send_control(farewell);
         }
         let close_frame = self.language.close_frame(&reason);

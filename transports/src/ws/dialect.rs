@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::frame::{self, Opcode};
-use crate::{Dialect, Message, Payload, primus};
+use crate::primus::{self, Controls};
+use crate::{Dialect, Message, Payload};
 
 /// Both write messages alike, so a room's message is encoded once for both.
 const ENCODING: &str = "websocket";
@@ -30,10 +31,14 @@ impl Dialect for Primus {
     }
 
     /// Both kinds of ping: Primus clients wait for theirs, and raw clients answer only WebSocket's.
-    fn ping(&self, now: u64) -> Option<Bytes> {
-        let mut frames = frame::text(&primus::ping(now)).to_vec();
+    fn ping(&self, now: u64, controls: &dyn Controls) -> Option<Bytes> {
+        let mut frames = payload(&controls.encode(&primus::ping(now))).to_vec();
         frames.extend_from_slice(&frame::encode(Opcode::Ping, b""));
         Some(frames.into())
+    }
+
+    fn control(&self, text: &str, controls: &dyn Controls) -> Option<Bytes> {
+        Some(payload(&controls.encode(text)))
     }
 }
 
@@ -50,13 +55,18 @@ impl Dialect for Plain {
         encode(message)
     }
 
-    fn ping(&self, _now: u64) -> Option<Bytes> {
+    fn ping(&self, _now: u64, _controls: &dyn Controls) -> Option<Bytes> {
         Some(frame::encode(Opcode::Ping, b""))
     }
 }
 
 fn encode(message: &Message) -> Bytes {
-    match message.payload() {
+    payload(message.payload())
+}
+
+/// The frame of a payload.
+pub(super) fn payload(payload: &Payload) -> Bytes {
+    match payload {
         Payload::Text(text) => frame::text(text),
         Payload::Binary(bytes) => frame::encode(Opcode::Binary, bytes),
     }

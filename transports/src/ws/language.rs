@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::dialect::payload;
 use super::frame::{self, Opcode};
 use crate::primus::{self, Control};
 use crate::{CloseReason, Connection, Incoming, IncomingPayload};
@@ -22,7 +23,7 @@ pub(crate) trait Language: Send + Unpin + 'static {
     fn stir(&self) {}
 
     /// What is sent before the close frame, when this side ends the connection.
-    fn farewell(&self, reason: &CloseReason) -> Option<Bytes>;
+    fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes>;
 
     /// The close frame for an end that this side decided on.
     fn close_frame(&self, reason: &CloseReason) -> Bytes {
@@ -43,11 +44,16 @@ pub(super) struct Json {
 
 impl Language for Json {
     fn receive(&mut self, connection: &Arc<Connection>, message: IncomingPayload<'_>) {
-        if let (true, IncomingPayload::Text(text)) = (self.speaks_primus, message)
-            && let Some(control) = Control::parse(text)
+        let controls = &connection.context().controls;
+        if self.speaks_primus
+            && let Some(text) = controls.decode(message)
+            && let Some(control) = Control::parse(&text)
         {
-            if let Some(answer) = control.answer(connection.id()) {
-                connection.send_control(frame::text(&answer));
+            if let Some(answer) = control.answer(connection.public_id()) {
+                connection.send_control(payload(&controls.encode(&answer)));
+            }
+            if control == Control::Pong {
+                connection.report_heartbeat();
             }
             return;
         }
@@ -58,8 +64,10 @@ impl Language for Json {
         });
     }
 
-    fn farewell(&self, reason: &CloseReason) -> Option<Bytes> {
-        (self.speaks_primus && !reason.may_return()).then(|| frame::text(primus::SERVER_CLOSE))
+    fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes> {
+        let controls = &connection.context().controls;
+        (self.speaks_primus && !reason.may_return())
+            .then(|| payload(&controls.encode(primus::SERVER_CLOSE)))
     }
 
     /// Primus closes without a code (Primus specification, §4.1); a code tells the others, and us, more.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use crate::{Body, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport, body};
 
@@ -41,20 +41,31 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Ws {
     options: Options,
+    pathname: String,
 }
 
 impl Ws {
     /// Builds it.
-    pub const fn new(options: Options) -> Self {
-        Self { options }
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            pathname: crate::PATHNAME.to_owned(),
+        }
     }
-}
 
-fn dialect_of(path: &str) -> &'static dyn Dialect {
-    if crate::is_under(path, "/ws") {
-        &dialect::Plain
-    } else {
-        &dialect::Primus
+    /// Chooses where Primus's clients come in. Default `/primus`.
+    #[must_use]
+    pub fn with_pathname(mut self, pathname: impl Into<String>) -> Self {
+        self.pathname = pathname.into();
+        self
+    }
+
+    fn dialect_of(&self, path: &str) -> &'static dyn Dialect {
+        if crate::is_under(path, &self.pathname) {
+            &dialect::Primus
+        } else {
+            &dialect::Plain
+        }
     }
 }
 
@@ -64,13 +75,13 @@ impl Transport for Ws {
         "ws"
     }
 
-    fn claims(&self, request: &Request<IncomingBody>) -> bool {
-        crate::is_at_door("ws", request.uri())
+    fn claims(&self, request: &Request<Body>) -> bool {
+        crate::is_at_door("ws", request.uri(), &self.pathname)
     }
 
     async fn serve(
         &self,
-        mut request: Request<IncomingBody>,
+        mut request: Request<Body>,
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
@@ -89,7 +100,7 @@ impl Transport for Ws {
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
-        let dialect = dialect_of(parts.uri.path());
+        let dialect = self.dialect_of(parts.uri.path());
         let mut handshake = Handshake::new("ws", dialect.name(), peer, parts);
         if let Err(refusal) = context.admit(&mut handshake).await {
             context.metrics.count_refusal("authorization");
@@ -151,9 +162,9 @@ pub(crate) async fn take_socket(
             return None;
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Lease>>() else {
-        tracing::error!("the server's sockets must be lent as `TokioIo<Lease>`");
-        return None;
+    let parts = match upgraded.downcast::<TokioIo<Lease>>() {
+        Ok(parts) => parts,
+        Err(upgraded) => return Some(foreign(upgraded)),
     };
     let (socket, ahead) = parts.io.into_inner().into_parts();
     let early = match ahead.is_empty() {
@@ -161,4 +172,18 @@ pub(crate) async fn take_socket(
         false => [parts.read_buf, ahead].concat().into(),
     };
     Some((socket, early))
+}
+
+/// The socket of a server that is not ours. One of plain TCP is as good as our own.
+fn foreign(upgraded: hyper::upgrade::Upgraded) -> (Arc<Socket>, bytes::Bytes) {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            let socket = Socket::plain(parts.io.into_inner(), None);
+            (Arc::new(socket), parts.read_buf)
+        }
+        Err(upgraded) => {
+            let socket = Socket::layered(TokioIo::new(upgraded));
+            (Arc::new(socket), bytes::Bytes::new())
+        }
+    }
 }
