@@ -66,7 +66,61 @@ async function compress(variant) {
   return `/*! ${NOTICE} */\n(${expression})\n`;
 }
 
-// All files of dist/, by name.
+// The client for those who come from Primus. File name in dist/ -> files of src/primus/transports/ inside.
+const PRIMUS_VARIANTS = {
+  'primus-ws': ['websocket', 'driver', 'ws'],
+  'primus-polling': ['websocket', 'driver', 'http', 'base64', 'upgrade', 'engineio', 'polling'],
+  'primus-ws-polling': ['websocket', 'driver', 'http', 'base64', 'upgrade', 'engineio', 'ws-polling'],
+};
+
+// Prototypes and prepared values stand before their users.
+const PRIMUS_SOURCES = [
+  'emitter', 'timers', 'client', 'address', 'recovery', 'messages', 'connection', 'network', 'TRANSPORTS', 'plugins',
+];
+
+// Token -> the name that stands for it while the minifier is at work.
+const PRIMUS_TOKENS = { '"%SETTINGS%"': 'SETTINGS', '"%PARSER%"': 'PARSER', '"%PLUGINS%"': 'PLUGINS' };
+
+function joinPrimus(variant) {
+  const transports = PRIMUS_VARIANTS[variant].map((name) => `transports/${name}`);
+  const names = PRIMUS_SOURCES.flatMap((name) => (name === 'TRANSPORTS' ? transports : name));
+  return [
+    `// ${NOTICE}`,
+    '(function () {',
+    "'use strict';",
+    ...names.map((name) => `\n${read(`primus/${name}`)}`),
+    '\nreturn Primus;',
+    '})()\n',
+  ].join('\n');
+}
+
+async function compressPrimus(variant) {
+  let text = `RESULT = ${joinPrimus(variant)}`;
+  for (const [token, name] of Object.entries(PRIMUS_TOKENS)) text = text.replace(token, name);
+  const { code } = await minify(text, {
+    ecma: 5,
+    compress: { passes: 3 },
+    mangle: { properties: { regex: /^_[a-z]/, reserved: ['_primuscb'] } },
+    format: { comments: false },
+  });
+  let expression = code.replace(/^RESULT=/, '').replace(/;$/, '');
+  for (const [token, name] of Object.entries(PRIMUS_TOKENS)) {
+    expression = expression.replace(new RegExp(`\\b${name}\\b`), () => token);
+  }
+  return `/*! ${NOTICE} */\n(${expression})\n`;
+}
+
+// All files of dist/ whose names begin with `primus-`, by name.
+async function buildPrimus() {
+  const files = {};
+  for (const variant of Object.keys(PRIMUS_VARIANTS)) {
+    files[`${variant}.js`] = joinPrimus(variant);
+    files[`${variant}.min.js`] = await compressPrimus(variant);
+  }
+  return files;
+}
+
+// The other files of dist/, by name.
 async function build() {
   const files = {};
   for (const variant of Object.keys(VARIANTS)) {
@@ -76,10 +130,11 @@ async function build() {
   return files;
 }
 
-module.exports = { build };
+module.exports = { build, buildPrimus };
 
 if (require.main === module) {
-  build().then((files) => {
+  Promise.all([build(), buildPrimus()]).then(([stellar, primus]) => {
+    const files = { ...stellar, ...primus };
     fs.mkdirSync(path.join(__dirname, 'dist'), { recursive: true });
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(__dirname, 'dist', name), text);
   });

@@ -132,7 +132,7 @@ pub fn generate(
 }
 
 /// Escapes what could end a script element or a line inside of JSON strings.
-fn script_safe(json: &str) -> String {
+pub(crate) fn script_safe(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029")
@@ -150,7 +150,7 @@ pub struct Script {
 }
 
 impl Script {
-    fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         // Writing to memory does not fail; were it to, the script is served uncompressed.
         let gzip = match encoder
@@ -184,6 +184,15 @@ pub struct Scripts {
 }
 
 impl Scripts {
+    /// No scripts at all.
+    pub(crate) const fn none() -> Self {
+        Self {
+            path: String::new(),
+            files: String::new(),
+            by_transport: Vec::new(),
+        }
+    }
+
     /// Builds the scripts for a configuration: one for its list of transports, one for each of them alone.
     pub fn new(config: &Config) -> Self {
         let mut by_transport = Vec::new();

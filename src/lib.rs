@@ -31,6 +31,7 @@ pub mod demo;
 pub mod engine;
 mod http;
 mod json;
+pub mod primus;
 mod server;
 
 pub use http::{Bound, Route, RouteMethod, ServeError};

@@ -250,8 +250,12 @@ fn client(arguments: cli::Client) -> Result<(), Failure> {
         (false, true) => Format::Minified,
         (false, false) => Format::Readable,
     };
-    let Some(script) = client_script::generate(&settings, &settings.transport, &global, format)
-    else {
+    let script = match &*global {
+        // Primus's `save()`: what is to be called so is to be one.
+        "Primus" => stellar::primus::app_library(&settings, &global, format),
+        _ => client_script::generate(&settings, &settings.transport, &global, format),
+    };
+    let Some(script) = script else {
         return Err(Failure::Usage(format!(
             "there is no client for the transports {}: choose others",
             settings.transport.join(",")

@@ -9,10 +9,11 @@ use stellar_transports::Transport;
 use crate::app::App;
 use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
-use crate::engine::Engine;
+use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::{
     Api, BodyLimits, Bound, Router, Routes, Security, ServeError, Settings, StaticOptions,
 };
+use crate::primus::{Libraries, Primus};
 
 /// Files that the process needs besides its sockets.
 const RESERVED_FILES: usize = 64;
@@ -35,6 +36,7 @@ pub struct Server {
     config: Config,
     app: Option<App>,
     engine: Engine,
+    primus: Option<Primus>,
     transports: Vec<Arc<dyn Transport>>,
     #[cfg(feature = "socketio")]
     namespaces: stellar_transports::socketio::Namespaces,
@@ -47,6 +49,7 @@ impl Server {
             config: Config::default(),
             engine: app.engine(),
             app: Some(app),
+            primus: None,
             transports: Vec::new(),
             #[cfg(feature = "socketio")]
             namespaces: Default::default(),
@@ -60,9 +63,20 @@ impl Server {
             config: Config::default(),
             app: None,
             engine,
+            primus: None,
             transports: Vec::new(),
             #[cfg(feature = "socketio")]
             namespaces: Default::default(),
+        }
+    }
+
+    /// A server for a [`Primus`], which brings transports, limits and origins of its own. Of a configuration, what
+    /// concerns sockets and HTTP is used: the address, TLS, the limits of connections and requests.
+    pub fn for_primus(primus: &Primus) -> Self {
+        let nothing = Engine::with_hub(Arc::clone(primus.hub()), Arc::new(Nobody));
+        Self {
+            primus: Some(primus.clone()),
+            ..Self::for_engine(nothing)
         }
     }
 
@@ -107,6 +121,7 @@ impl Server {
             config,
             app,
             engine,
+            primus,
             transports: own,
             #[cfg(feature = "socketio")]
             namespaces,
@@ -141,7 +156,11 @@ impl Server {
             None => engine,
         };
         let hub = Arc::clone(engine.hub());
-        let context = engine.start();
+        let primus = primus.map(|primus| primus.endpoint());
+        let (context, transports) = match &primus {
+            Some(primus) => (Arc::clone(&primus.context), Vec::new()),
+            None => (engine.start(), transports),
+        };
         let mut metrics = prometheus_client::registry::Registry::with_prefix("stellar");
         context.metrics.register(&mut metrics);
         let api = app.clone().map(|app| api(app, &config)).transpose()?;
@@ -150,7 +169,12 @@ impl Server {
             transports,
             pathname: stellar_transports::PATHNAME.to_owned(),
             api,
-            scripts: Scripts::new(&config),
+            scripts: match &primus {
+                Some(_) => Scripts::none(),
+                None => Scripts::new(&config),
+            },
+            primus,
+            libraries: Libraries::for_app(&config),
             metrics,
         };
         let settings = Settings {
@@ -176,6 +200,14 @@ impl Server {
         bound.serve(asked_to_stop()).await;
         Ok(())
     }
+}
+
+/// The handler of an engine that is never started.
+#[derive(Debug)]
+struct Nobody;
+
+impl Handler for Nobody {
+    fn received(&self, _spark: &Spark, _message: Incoming<'_>) {}
 }
 
 /// Waits for Ctrl-C, SIGTERM or SIGHUP. It listens from the moment of the call, not only once it is awaited.

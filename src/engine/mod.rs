@@ -130,6 +130,13 @@ impl Engine {
         self
     }
 
+    /// Counts with these metrics.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// The connections and rooms.
     pub const fn hub(&self) -> &Arc<Hub> {
         &self.hub

@@ -95,6 +95,15 @@ impl Spark {
         Ok(self.0.send(message)?)
     }
 
+    /// Sends its part of a broadcast.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is over.
+    pub(crate) fn send_in(&self, broadcast: &mut super::Broadcast<'_>) -> Result<(), SendError> {
+        broadcast.send_to(&self.0)
+    }
+
     /// Ends the connection. The first reason stands.
     pub fn end(&self, reason: CloseReason) {
         self.0.close(reason);

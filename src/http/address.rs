@@ -2,19 +2,32 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use stellar_transports::Peer;
+
+use crate::primus::layer::Forwarding;
 
 /// The peer of a request that came over a socket from `socket`.
 ///
 /// `X-Forwarded-For` is read from its end: each trusted proxy vouches for the entry before it, and the first address
 /// that is not a trusted proxy is the client. What the client itself wrote in front of that is not believed.
-pub(crate) fn of(socket: SocketAddr, secure: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Peer {
+pub(crate) fn of(
+    socket: SocketAddr,
+    secure: bool,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    forwarding: &Forwarding,
+) -> Peer {
     let direct = Peer::direct(socket, secure);
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     if !is_trusted(&canonical(socket.ip())) {
         return direct;
+    }
+    match forwarding {
+        Forwarding::XForwardedFor => {}
+        Forwarding::Forwarded => return rfc7239(direct, headers, is_trusted),
+        Forwarding::Header(name) => return single(direct, headers, name),
     }
     let mut client = None;
     for entry in entries(headers, "x-forwarded-for").rev() {
@@ -37,6 +50,52 @@ pub(crate) fn of(socket: SocketAddr, secure: bool, headers: &HeaderMap, trusted:
         ip,
         port: port.or(forwarded_port).unwrap_or(0),
         secure: proto.map_or(secure, |proto| proto.eq_ignore_ascii_case("https")),
+    }
+}
+
+/// As [`of`], from `Forwarded` headers: `for=192.0.2.60;proto=http, for="[2001:db8::1]:4711"` (RFC 7239).
+fn rfc7239(direct: Peer, headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Peer {
+    let mut peer = direct;
+    for element in entries(headers, "forwarded").rev() {
+        let mut address = None;
+        let mut proto = None;
+        for pair in element.split(';') {
+            let Some((name, value)) = pair.split_once('=') else {
+                continue;
+            };
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "for" => address = parse(value),
+                "proto" => proto = Some(value),
+                _ => {}
+            }
+        }
+        // `unknown`, `_hidden` and nonsense: the last one that is known is all that is known.
+        let Some((ip, port)) = address else {
+            break;
+        };
+        peer = Peer {
+            ip,
+            port: port.unwrap_or(0),
+            secure: proto.map_or(peer.secure, |proto| proto.eq_ignore_ascii_case("https")),
+        };
+        if !is_trusted(&ip) {
+            break;
+        }
+    }
+    peer
+}
+
+/// As [`of`], from a header that holds one address.
+fn single(direct: Peer, headers: &HeaderMap, name: &HeaderName) -> Peer {
+    let Some((ip, port)) = entries(headers, name.as_str()).next_back().and_then(parse) else {
+        return direct;
+    };
+    let proto = entries(headers, "x-forwarded-proto").next_back();
+    Peer {
+        ip,
+        port: port.unwrap_or(0),
+        secure: proto.map_or(direct.secure, |proto| proto.eq_ignore_ascii_case("https")),
     }
 }
 
@@ -72,6 +131,14 @@ mod tests {
     use super::*;
 
     fn peer(socket: &str, headers: &[(&'static str, &str)]) -> (String, u16, bool) {
+        peer_by(&Forwarding::XForwardedFor, socket, headers)
+    }
+
+    fn peer_by(
+        forwarding: &Forwarding,
+        socket: &str,
+        headers: &[(&'static str, &str)],
+    ) -> (String, u16, bool) {
         let trusted = [
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
@@ -80,7 +147,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let peer = of(socket.parse().unwrap(), false, &map, &trusted);
+        let peer = of(socket.parse().unwrap(), false, &map, &trusted, forwarding);
         (peer.ip.to_string(), peer.port, peer.secure)
     }
 
@@ -108,6 +175,52 @@ mod tests {
             peer("127.0.0.1:5", &[("x-forwarded-for", "junk")]).0,
             "127.0.0.1"
         );
+    }
+
+    #[test]
+    fn the_standard_header_is_understood() {
+        for (value, expected) in [
+            ("for=1.2.3.4", ("1.2.3.4", 0, false)),
+            (
+                "For=\"1.2.3.4:80\";Proto=https;by=10.0.0.1",
+                ("1.2.3.4", 80, true),
+            ),
+            (
+                "for=6.6.6.6, for=\"[2001:db8::1]:81\"",
+                ("2001:db8::1", 81, false),
+            ),
+            (
+                "for=1.2.3.4, for=10.0.0.9;proto=http",
+                ("1.2.3.4", 0, false),
+            ),
+            ("for=6.6.6.6, for=unknown", ("127.0.0.1", 5, false)),
+            (
+                "for=6.6.6.6, for=_hidden, for=10.0.0.9",
+                ("10.0.0.9", 0, false),
+            ),
+            ("nonsense", ("127.0.0.1", 5, false)),
+        ] {
+            let headers = [("forwarded", value), ("x-forwarded-for", "7.7.7.7")];
+            let (ip, port, secure) = peer_by(&Forwarding::Forwarded, "127.0.0.1:5", &headers);
+            assert_eq!((&*ip, port, secure), expected, "{value}");
+        }
+        let forged = [("forwarded", "for=6.6.6.6")];
+        let direct = ("127.0.0.1".to_owned(), 5, false);
+        assert_eq!(
+            peer("127.0.0.1:5", &forged),
+            direct,
+            "not the header of this proxy"
+        );
+        let stranger = peer_by(&Forwarding::Forwarded, "9.9.9.9:5", &forged);
+        assert_eq!(stranger.0, "9.9.9.9");
+    }
+
+    #[test]
+    fn a_header_with_one_address_may_be_chosen() {
+        let forwarding = Forwarding::Header(HeaderName::from_static("x-real-ip"));
+        let headers = [("x-real-ip", "1.2.3.4"), ("x-forwarded-for", "6.6.6.6")];
+        assert_eq!(peer_by(&forwarding, "127.0.0.1:5", &headers).0, "1.2.3.4");
+        assert_eq!(peer_by(&forwarding, "9.9.9.9:5", &headers).0, "9.9.9.9");
     }
 
     #[test]

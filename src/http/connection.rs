@@ -250,6 +250,7 @@ impl Service<Request> for Requests {
                 self.is_secure,
                 request.headers(),
                 &self.trusted,
+                &crate::primus::layer::Forwarding::XForwardedFor,
             );
             let router = Arc::clone(&self.router);
             let head = Head::of(&request);

@@ -1,6 +1,6 @@
 //! HTTP: the one port that everything comes in by.
 
-mod address;
+pub(crate) mod address;
 mod api;
 mod connection;
 mod listener;
@@ -13,7 +13,7 @@ pub(crate) use api::Api;
 pub use listener::{Bound, ServeError};
 pub(crate) use listener::{Security, Settings};
 pub(crate) use params::BodyLimits;
-pub(crate) use router::Router;
+pub(crate) use router::{Router, serve_script};
 pub(crate) use routes::Routes;
 pub use routes::{Route, RouteMethod};
 pub(crate) use statics::StaticOptions;

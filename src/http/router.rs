@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use http::header::{IF_NONE_MATCH, VARY};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use prometheus_client::registry::Registry;
 use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, accept, body, primus};
 
 use super::api::Api;
 use crate::client_script::{Script, Scripts};
+use crate::primus::{Endpoint, Libraries};
 
 /// Paths that no transport can have, although some are below a door.
-const FIXED: [&str; 5] = [
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/primus/spec",
+const FIXED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/primus/spec"];
+
+/// Where Primus's client library is.
+const LIBRARY: [&str; 3] = [
     "/primus/primus.js",
+    "/primus/primus.min.js",
+    "/primus/primus.mjs",
 ];
 
 /// All routes of one server.
@@ -29,13 +31,23 @@ pub(crate) struct Router {
     pub(crate) pathname: String,
     /// Actions and files, when there is an app.
     pub(crate) api: Option<Api>,
+    /// A server of Primus's kind, which then has everything but the operators' pages.
+    pub(crate) primus: Option<Arc<Endpoint>>,
     pub(crate) scripts: Scripts,
+    pub(crate) libraries: Libraries,
     pub(crate) metrics: Registry,
 }
 
 impl Router {
     /// Answers one request.
     pub(crate) async fn route(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        if let Some(primus) = &self.primus {
+            let operations = self.operations(&request);
+            return match operations {
+                Some(response) => response,
+                None => primus.answer(request, peer).await,
+            };
+        }
         let transport = self.transport_for(&request);
         if let Some(transport) = transport {
             // Also while draining: what is connected has answers to wait for, and nothing new is admitted.
@@ -57,7 +69,8 @@ impl Router {
 
     /// The transport at whose door the request is.
     fn transport_for(&self, request: &Request<Body>) -> Option<&Arc<dyn Transport>> {
-        if FIXED.contains(&request.uri().path()) {
+        let path = request.uri().path();
+        if FIXED.contains(&path) || LIBRARY.contains(&path) {
             return None;
         }
         let mut transports = self.transports.iter();
@@ -99,11 +112,12 @@ impl Router {
         if path == "/primus/spec" {
             return body::json(StatusCode::OK, self.spec());
         }
-        if path == "/primus/primus.js" {
-            return body::text(
-                StatusCode::NOT_FOUND,
-                "this server has no Primus client library: load /stellar-client\n",
-            );
+        if LIBRARY.contains(&path)
+            && let Some(name) = path.strip_prefix(&*self.pathname)
+        {
+            let query = request.uri().query();
+            let answer = self.libraries.answer(name, query, request.headers());
+            return answer.unwrap_or_else(|| body::text(StatusCode::NOT_FOUND, "not found\n"));
         }
         let closed = self.closed_door(&request);
         if let Some(response) = closed {
@@ -119,7 +133,7 @@ impl Router {
         });
         if let Some(script) = self.scripts.find(path, wanted.as_deref()) {
             return match script {
-                Ok(script) => serve_script(&request, script),
+                Ok(script) => serve_script(request.headers(), script),
                 Err(names) => body::text(
                     StatusCode::NOT_FOUND,
                     format!(
@@ -183,8 +197,8 @@ impl Router {
     }
 }
 
-fn serve_script(request: &Request<Body>, script: &Script) -> Response<Body> {
-    let headers = request.headers();
+/// Answers with a script, or that it has not changed.
+pub(crate) fn serve_script(headers: &HeaderMap, script: &Script) -> Response<Body> {
     let takes_gzip = accept::takes(headers, "gzip");
     let takes_gzip = takes_gzip && !script.gzip.is_empty();
     let etag = &script.etags[usize::from(takes_gzip)];

@@ -1,0 +1,109 @@
+// URLs, and small functions that Primus offers as methods.
+
+var ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
+var PORTS = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 };
+
+// The page that the script runs in, if there is one.
+var place = typeof location === 'object' && location && location.host ? location : null;
+
+function base64(number) {
+  var text = '';
+  do {
+    text = ALPHABET.charAt(number % 64) + text;
+    number = Math.floor(number / 64);
+  } while (number);
+  return text;
+}
+
+var lastTime, sameTime;
+
+// The time, different at each call: no cache may take one URL for another.
+function unique() {
+  var time = base64(Date.now());
+  if (time === lastTime) return time + '.' + base64(sameTime++);
+  sameTime = 0;
+  return (lastTime = time);
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text.replace(/\+/g, ' '));
+  } catch (error) {
+    return text;
+  }
+}
+
+// Of keys that come twice, the first counts.
+proto.querystring = function (query) {
+  var result = {};
+  String(query || '').replace(/([^=?#&]+)=?([^&#]*)/g, function (_, key, value) {
+    key = decoded(key);
+    if (!Object.prototype.hasOwnProperty.call(result, key)) result[key] = decoded(value);
+  });
+  return result;
+};
+
+// `prefix`: what to begin with if there is anything; true stands for a question mark.
+proto.querystringify = function (object, prefix) {
+  var text = Object.keys(object).map(function (key) {
+    var value = object[key];
+    return encodeURIComponent(key) + '=' + encodeURIComponent(value === null || value === undefined ? '' : value);
+  }).join('&');
+  return (text && prefix ? (prefix === true ? '?' : prefix) : '') + text;
+};
+
+// What is missing in front of the path is the page's.
+proto.parse = function (text) {
+  var match = /^(?:([a-z][\w.+-]*:)?\/\/(?:([^@\/?#]*)@)?(\[[^\]]*\]|[^:\/?#]*)(?::(\d*))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i
+    .exec(String(text).trim()) || [];
+  var protocol = (match[1] || (place ? place.protocol : 'http:')).toLowerCase();
+  var auth = match[2] || '';
+  var user = auth.split(':');
+  var hostname = (match[3] || (place ? place.hostname : '127.0.0.1')).toLowerCase();
+  var port = (match[3] ? match[4] : place && place.port) || '';
+  var url = {};
+  if (+port === PORTS[protocol]) port = '';
+  url.slashes = true;
+  url.protocol = protocol;
+  url.hash = match[7] || '';
+  url.query = match[6] || '';
+  url.pathname = (match[5] || '').replace(/^\/?/, '/');
+  url.auth = auth;
+  url.host = hostname + (port && ':' + port);
+  url.port = port;
+  url.hostname = hostname;
+  url.username = user[0];
+  url.password = user.slice(1).join(':');
+  url.origin = protocol + '//' + url.host;
+  url.href = protocol + '//' + (auth && auth + '@') + url.host + url.pathname + url.query + url.hash;
+  return url;
+};
+
+// Where to connect to: `protocol` is `ws:` or `http:`, without an `s`; `query` asks for the query, `object` for
+// the parts instead of the text. Listeners of `outgoing::url` may change the parts.
+proto.uri = function (wish) {
+  var url = this.url;
+  var isSecure = 'secure' in wish ? wish.secure : /^(https|wss):$/.test(url.protocol);
+  var query = this.querystring(url.query);
+  var options = { protocol: wish.protocol, query: '', secure: isSecure, auth: url.auth, pathname: this.pathname };
+  if (wish.object) options.object = true;
+  query._primuscb = unique();
+  options.query = this.querystringify(query);
+  options.port = +url.port || (isSecure ? 443 : 80);
+  this.emit('outgoing::url', options);
+  if (wish.object) return options;
+  return options.protocol.replace(/:?$/, options.secure ? 's:' : ':') + '//' + (options.auth && options.auth + '@') +
+    url.host + options.pathname + (wish.query && options.query ? '?' + options.query : '');
+};
+
+// Later ones win. Not deep.
+proto.merge = function (target) {
+  slice.call(arguments, 1).forEach(function (source) {
+    Object.keys(source || {}).forEach(function (key) { target[key] = source[key]; });
+  });
+  return target;
+};
+
+proto.clone = function (object) {
+  return this.merge({}, object);
+};

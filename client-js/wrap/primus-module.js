@@ -1,0 +1,3 @@
+var Primus = "%CLIENT%";
+export { Primus };
+export default Primus;

@@ -1,0 +1,137 @@
+//! The end of a server: a drain, paced so that clients do not all come back at once.
+
+use std::time::Duration;
+
+use stellar_transports::CloseReason;
+
+use super::service::Endpoint;
+use super::{End, Primus};
+
+/// How often a drain ends a batch of connections, and looks whether all have gone.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How to end a server.
+#[derive(Clone, Debug)]
+#[must_use = "it is only a description"]
+pub struct Destroy {
+    reconnect: bool,
+    timeout: Duration,
+    retry_within: Duration,
+    grace: Duration,
+}
+
+impl Default for Destroy {
+    fn default() -> Self {
+        Self {
+            reconnect: false,
+            timeout: Duration::ZERO,
+            retry_within: Duration::ZERO,
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Destroy {
+    /// For good, at once: clients do not come back.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has clients come back, here or wherever a balancer sends them.
+    pub const fn reconnect(mut self) -> Self {
+        self.reconnect = true;
+        self
+    }
+
+    /// Over how long the connections are ended. Default at once. No new ones are let in meanwhile.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Has each client come back at a random time within this, so that a new server does not meet all of them at once.
+    /// Our client does; Primus's own waits 500 ms, then longer.
+    pub const fn retry_within(mut self, within: Duration) -> Self {
+        self.reconnect = true;
+        self.retry_within = within;
+        self
+    }
+
+    /// How long to wait for clients to take their leave, and for handlers to finish. Default 5 s.
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    fn end(&self) -> End {
+        if self.retry_within.is_zero() {
+            return if self.reconnect {
+                End::new().reconnect()
+            } else {
+                End::new()
+            };
+        }
+        End::new().retry_after(self.retry_within.mul_f64(random()))
+    }
+}
+
+/// Between 0 and 1.
+#[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
+fn random() -> f64 {
+    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
+    // The upper half: the lower one holds the version.
+    (high >> 32) as f64 / (u32::MAX as f64)
+}
+
+impl Primus {
+    /// Ends the server: lets nobody in any more, ends all connections as described, waits for them and for handlers that
+    /// run, and ends [`listen`](Self::listen). It takes `timeout` and `grace` at the most. Calling again waits with the
+    /// first.
+    pub async fn destroy(&self, how: Destroy) {
+        let shared = self.shared();
+        let endpoint = Endpoint::of(shared);
+        endpoint.context.drain();
+        self.end_all(&how).await;
+        let all_gone = async {
+            while self.connected() > 0 {
+                // A handshake that was under way may have become a connection.
+                let reason = if how.reconnect {
+                    CloseReason::GoingAway
+                } else {
+                    CloseReason::Ended
+                };
+                endpoint.context.close_all(&reason);
+                tokio::time::sleep(TICK).await;
+            }
+            endpoint.context.tasks.close();
+            endpoint.context.tasks.wait().await;
+            shared.tasks.close();
+            shared.tasks.wait().await;
+        };
+        if tokio::time::timeout(how.grace, all_gone).await.is_err() {
+            tracing::warn!(
+                connections = self.connected(),
+                "not all had left when the time of grace was over"
+            );
+        }
+        shared.connections.dismiss();
+        shared.disconnections.dismiss();
+        shared.stop.cancel();
+    }
+
+    /// Ends those that are connected, some at each tick.
+    async fn end_all(&self, how: &Destroy) {
+        let sparks = self.sparks();
+        let ticks = how.timeout.as_millis() / TICK.as_millis();
+        let ticks = usize::try_from(ticks).unwrap_or(usize::MAX).max(1);
+        let batch = sparks.len().div_ceil(ticks).max(1);
+        for (number, some) in sparks.chunks(batch).enumerate() {
+            if number > 0 {
+                tokio::time::sleep(TICK).await;
+            }
+            for spark in some {
+                spark.end_with(how.end());
+            }
+        }
+    }
+}

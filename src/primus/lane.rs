@@ -1,0 +1,69 @@
+//! The order of the messages of one connection in one direction, where something takes its time with them.
+
+use std::collections::VecDeque;
+
+use super::inbox::PAUSE_AT;
+use super::{Packet, Spark};
+
+/// Packets that wait behind one that is being worked on.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    is_busy: bool,
+    waiting: VecDeque<(usize, Packet)>,
+    bytes: usize,
+    is_paused: bool,
+}
+
+impl Lane {
+    /// A lane that is taken, until [`next`](Self::next) finds nothing more.
+    pub(super) fn busy() -> Self {
+        Self {
+            is_busy: true,
+            ..Self::default()
+        }
+    }
+
+    /// Puts a packet behind those that wait, or returns it if none does: then the caller has the lane until
+    /// [`next`](Self::next) finds nothing.
+    pub(super) fn enter(&mut self, packet: Packet) -> Option<Packet> {
+        if !self.is_busy {
+            self.is_busy = true;
+            return Some(packet);
+        }
+        let cost = packet.cost();
+        self.bytes += cost;
+        self.waiting.push_back((cost, packet));
+        None
+    }
+
+    /// The next packet. Without one the lane is free.
+    pub(super) fn next(&mut self) -> Option<Packet> {
+        if let Some((cost, packet)) = self.waiting.pop_front() {
+            self.bytes -= cost;
+            return Some(packet);
+        }
+        self.is_busy = false;
+        self.waiting = VecDeque::new();
+        None
+    }
+
+    pub(super) const fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Whether what waits is more than a client may send ahead.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes > PAUSE_AT
+    }
+
+    /// Slows the client down while the lane is full, and lets it go on at half of that.
+    pub(super) fn regulate(&mut self, spark: &Spark) {
+        if self.is_full() && !self.is_paused {
+            self.is_paused = true;
+            spark.hold();
+        } else if self.is_paused && self.bytes <= PAUSE_AT / 2 {
+            self.is_paused = false;
+            spark.release();
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The client's address behind proxies.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use http::HeaderName;
+use ipnet::IpNet;
+use stellar_transports::Refusal;
+
+use super::{Exchange, Layer, Next};
+use crate::http::address;
+
+/// Which header trusted proxies write the client's address into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `X-Forwarded-For`, with `X-Forwarded-Port` and `X-Forwarded-Proto`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// A header with one address in it: `x-real-ip`, `fastly-client-ip`, `cf-connecting-ip`.
+    Header(HeaderName),
+}
+
+/// Finds the client's address.
+#[derive(Clone, Debug)]
+pub(crate) struct Forwarded {
+    pub(crate) trusted: Vec<IpNet>,
+    pub(crate) forwarding: Forwarding,
+}
+
+impl Default for Forwarded {
+    fn default() -> Self {
+        let loopback = [
+            IpNet::new_assert([127, 0, 0, 0].into(), 8),
+            IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
+        ];
+        Self {
+            trusted: loopback.to_vec(),
+            forwarding: Forwarding::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Layer for Forwarded {
+    async fn call(&self, exchange: &mut Exchange) -> Result<Next, Refusal> {
+        let socket = SocketAddr::new(exchange.peer.ip, exchange.peer.port);
+        exchange.peer = address::of(
+            socket,
+            exchange.peer.secure,
+            &exchange.head.headers,
+            &self.trusted,
+            &self.forwarding,
+        );
+        Ok(Next::Continue)
+    }
+}

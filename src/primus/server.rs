@@ -1,0 +1,393 @@
+//! A server, as applications see it (Primus specification, §10).
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+use stellar_transports::{Limits, Metrics, Origins, Transport, Turn, primus};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::builder::{
+    Authorize, Builder, IdGenerator, OnConnection, OnData, OnDisconnection, OnError,
+};
+use super::lane::Lane;
+use super::layer::Layers;
+use super::service::{Endpoint, Service};
+use super::spark::message;
+use super::streams::Audience;
+use super::transform::{Step, Transforms, advance, finish};
+use super::{
+    CloseReason, Connections, Disconnections, Packet, Parser, Plugin, PrimusError, Spark, Value,
+    WriteError, check,
+};
+use crate::client_script::Format;
+use crate::engine::{ConnectionId, Hub};
+
+/// A realtime server with Primus's abstraction: values go in and out, whatever carries them. Cloning shares it.
+#[derive(Clone)]
+pub struct Primus(Arc<Shared>);
+
+/// What the parts of a server share.
+pub(super) struct Shared {
+    pub(super) pathname: String,
+    pub(super) global: String,
+    pub(super) client_url: Option<String>,
+    pub(super) parser: Arc<dyn Parser>,
+    pub(super) transports: Vec<String>,
+    /// Until the server starts.
+    pub(super) own_transports: Mutex<Vec<Arc<dyn Transport>>>,
+    pub(super) options: stellar_transports::Options,
+    pub(super) limits: Limits,
+    pub(super) origins: Origins,
+    pub(super) metrics: Metrics,
+    pub(super) layers: Layers,
+    pub(super) plugins: Arc<[Arc<dyn Plugin>]>,
+    pub(super) transforms: [Transforms; 2],
+    pub(super) authorize: Option<Authorize>,
+    pub(super) id_generator: Option<IdGenerator>,
+    pub(super) on_connection: Option<OnConnection>,
+    pub(super) on_disconnection: Option<OnDisconnection>,
+    pub(super) on_data: Option<OnData>,
+    pub(super) on_error: Option<OnError>,
+    pub(super) hub: Arc<Hub>,
+    /// Connections by the ids that were made for them.
+    pub(super) names: RwLock<HashMap<String, ConnectionId>>,
+    pub(super) connections: Audience<Spark>,
+    pub(super) disconnections: Audience<(Spark, CloseReason)>,
+    /// Handlers and transforms that take their time.
+    pub(super) tasks: TaskTracker,
+    /// Messages to all that wait for the server's transforms.
+    pub(super) broadcasts: Mutex<Lane>,
+    /// Ends [`Primus::listen`].
+    pub(super) stop: CancellationToken,
+    pub(super) endpoint: OnceLock<Arc<Endpoint>>,
+}
+
+impl Primus {
+    /// Begins a server with default options.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::clone(shared))
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    /// The server as a [tower service](Service), for an HTTP server of your own: hyper's, axum's, or any other.
+    ///
+    /// # Panics
+    ///
+    /// When called outside a tokio runtime for the first time.
+    pub fn service(&self) -> Service {
+        Service::new(Endpoint::of(&self.0))
+    }
+
+    pub(crate) fn endpoint(&self) -> Arc<Endpoint> {
+        Endpoint::of(&self.0)
+    }
+
+    /// Listens on a port until the server is [destroyed](Self::destroy).
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be had.
+    pub async fn listen(&self, address: impl Into<SocketAddr>) -> Result<(), PrimusError> {
+        self.bind(address).await?.serve().await;
+        Ok(())
+    }
+
+    /// Takes a port. Nothing is served before [`Bound::serve`].
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be had.
+    pub async fn bind(&self, address: impl Into<SocketAddr>) -> Result<Bound, PrimusError> {
+        let server = crate::Server::for_primus(self).listen(address);
+        Ok(Bound {
+            bound: server.bind().await?,
+            stop: self.0.stop.clone(),
+        })
+    }
+
+    /// Connections that open from now on, as a stream.
+    pub fn connections(&self) -> Connections {
+        Connections(self.0.connections.join())
+    }
+
+    /// Connections that end from now on, as a stream.
+    pub fn disconnections(&self) -> Disconnections {
+        Disconnections(self.0.disconnections.join())
+    }
+
+    /// How many connections there are.
+    pub fn connected(&self) -> usize {
+        self.0.hub.len()
+    }
+
+    /// The connection with this id.
+    pub fn spark(&self, id: &str) -> Option<Spark> {
+        let known = self.0.names.read().get(id).copied();
+        let id = known.or_else(|| ConnectionId::parse(id))?;
+        Spark::of(&self.0.hub.spark(id)?)
+    }
+
+    /// All connections, in no order.
+    pub fn sparks(&self) -> Vec<Spark> {
+        self.0.hub.sparks().iter().filter_map(Spark::of).collect()
+    }
+
+    /// The connections and rooms of the engine.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
+    }
+
+    /// Calls `each` for every connection, until it breaks.
+    pub fn for_each(&self, mut each: impl FnMut(&Spark) -> ControlFlow<()>) {
+        let _turn = Turn::begin();
+        for spark in self.sparks() {
+            if each(&spark).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Calls `each` for one connection after the other, until it breaks. Those that open meanwhile have their turn, too.
+    pub async fn for_each_async<F, Fut>(&self, mut each: F)
+    where
+        F: FnMut(Spark) -> Fut,
+        Fut: Future<Output = ControlFlow<()>>,
+    {
+        let mut seen = HashSet::new();
+        loop {
+            let mut sparks = self.sparks();
+            sparks.retain(|spark| seen.insert(spark.connection_id()));
+            if sparks.is_empty() {
+                return;
+            }
+            for spark in sparks {
+                if spark.is_open() && each(spark).await.is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends a message to every connection. It goes through the server's transforms once, and is encoded once for all
+    /// clients of a kind; only connections with transforms of their own get theirs made for them.
+    ///
+    /// Where a transform of the server takes its time, this returns before the message is sent. Messages to all keep their
+    /// order then, but what is written to one connection meanwhile comes before.
+    ///
+    /// # Errors
+    ///
+    /// When the parser has no place for the value, or a transform failed; nobody was sent anything then.
+    pub fn write(&self, data: impl Into<Value>) -> Result<(), WriteError> {
+        let data = data.into();
+        check(&data)?;
+        let packet = {
+            let mut lane = self.0.broadcasts.lock();
+            if lane.is_full() {
+                return Err(WriteError::Busy);
+            }
+            lane.enter(Packet::new(data, None))
+        };
+        let Some(packet) = packet else {
+            return Ok(());
+        };
+        let Ok(outcome) = self.transform(packet) else {
+            return Ok(());
+        };
+        self.go_on();
+        outcome
+    }
+
+    /// Takes a message to all as far as it goes without waiting. `Err` if a task goes on with it, and with those behind.
+    fn transform(&self, packet: Packet) -> Result<Result<(), WriteError>, ()> {
+        let Some(transforms) = self.0.transforms[1].all() else {
+            return Ok(self.broadcast(&packet.data));
+        };
+        match advance(&transforms, 0, packet) {
+            waits @ Step::Waits(..) => {
+                let primus = self.clone();
+                self.0.tasks.spawn(async move {
+                    let step = finish(&transforms, waits).await;
+                    primus.report(primus.transformed(step));
+                    primus.go_on();
+                });
+                Err(())
+            }
+            step => Ok(self.transformed(step)),
+        }
+    }
+
+    fn transformed(&self, step: Step) -> Result<(), WriteError> {
+        match step {
+            Step::Through(packet) => self.broadcast(&packet.data),
+            Step::Dropped | Step::Waits(..) => Ok(()),
+            Step::Failed(error) => Err(WriteError::Transform(error.to_string())),
+        }
+    }
+
+    /// Sends the messages to all that have waited.
+    fn go_on(&self) {
+        loop {
+            let next = self.0.broadcasts.lock().next();
+            match next.map(|packet| self.transform(packet)) {
+                None | Some(Err(())) => return,
+                Some(Ok(outcome)) => self.report(outcome),
+            }
+        }
+    }
+
+    /// Nobody waits for the outcome any more.
+    #[allow(clippy::unused_self, reason = "reads as the server's own step")]
+    fn report(&self, outcome: Result<(), WriteError>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a message to all was not sent");
+        }
+    }
+
+    /// Sends a value to all, past the server's transforms.
+    fn broadcast(&self, data: &Value) -> Result<(), WriteError> {
+        check(data)?;
+        let payload = self.0.parser.encode(data)?;
+        self.send_to(self.sparks(), data, payload);
+        Ok(())
+    }
+
+    fn send_to(&self, sparks: Vec<Spark>, data: &Value, payload: stellar_transports::Payload) {
+        let message = message(payload);
+        let _turn = Turn::begin();
+        let mut broadcast = stellar_transports::Broadcast::new(&message);
+        for spark in sparks {
+            if spark.has_own_way_out() {
+                spark.send_through_own(data.clone());
+            } else {
+                // One that has ended meanwhile has nothing to miss.
+                let _closed = spark.engine().send_in(&mut broadcast);
+            }
+        }
+    }
+
+    /// Sends a value to some connections, encoded once for all of a kind. As for [`write`](Self::write), it goes through
+    /// the server's transforms once.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write). A transform of the server that takes its time is not waited for here: the message then
+    /// goes to each connection by itself.
+    pub fn write_to(
+        &self,
+        sparks: impl IntoIterator<Item = Spark>,
+        data: impl Into<Value>,
+    ) -> Result<(), WriteError> {
+        let data = data.into();
+        check(&data)?;
+        let sparks: Vec<_> = sparks.into_iter().collect();
+        if self.0.transforms[1].all().is_some() {
+            for spark in sparks {
+                match spark.write(data.clone()) {
+                    Ok(_) | Err(WriteError::Closed | WriteError::SlowConsumer) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(());
+        }
+        let payload = self.0.parser.encode(&data)?;
+        self.send_to(sparks, &data, payload);
+        Ok(())
+    }
+
+    /// The layers that every request goes through.
+    pub fn layers(&self) -> &Layers {
+        &self.0.layers
+    }
+
+    /// Where clients come in.
+    pub fn pathname(&self) -> &str {
+        &self.0.pathname
+    }
+
+    /// The document at `<pathname>/spec`: five keys in this order (§2.3).
+    pub fn spec(&self) -> String {
+        let shared = &self.0;
+        let first = shared.transports.first();
+        let entry = first.and_then(|name| stellar_transports::entry(name));
+        primus::spec(
+            shared.limits.ping_interval,
+            &shared.pathname,
+            shared.parser.name(),
+            entry.map_or("custom", |entry| entry.transformer),
+        )
+    }
+
+    /// The client library, readable, as `<pathname>/primus.js` serves it. `None` if no transport is open that it could
+    /// speak: these are `ws` and `polling`.
+    pub fn library(&self) -> Option<String> {
+        super::library::generate(&self.0, Format::Readable)
+    }
+
+    /// Writes the client library to a file: minified for `*.min.js`, as an ES module for `*.mjs`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or there is no library.
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> std::io::Result<()> {
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let format = super::library::format_of(name.unwrap_or_default());
+        let library = super::library::generate(&self.0, format).ok_or_else(|| {
+            let text = "no transport is open that a client library could speak";
+            std::io::Error::new(std::io::ErrorKind::Unsupported, text)
+        })?;
+        std::fs::write(path, library)
+    }
+}
+
+/// A server that has its port, and serves once it is told to.
+#[derive(Debug)]
+pub struct Bound {
+    bound: crate::Bound,
+    stop: CancellationToken,
+}
+
+impl Bound {
+    /// The address that clients connect to.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.bound.local_addr()
+    }
+
+    /// Serves until the server is [destroyed](Primus::destroy).
+    pub async fn serve(self) {
+        self.bound.serve(self.stop.cancelled_owned()).await;
+    }
+}
+
+impl fmt::Debug for Primus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Primus")
+            .field("pathname", &self.pathname)
+            .field("parser", &self.parser)
+            .field("transports", &self.transports)
+            .field("connected", &self.hub.len())
+            .finish_non_exhaustive()
+    }
+}

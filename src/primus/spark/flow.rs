@@ -1,0 +1,337 @@
+//! The way of messages through one connection: transforms, plugins, inbox, and back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use stellar_transports::Payload;
+
+use super::{HIGH_WATER, Spark, Written};
+use crate::engine::{CloseReason, IncomingPayload, Message};
+use crate::primus::inbox::Inbox;
+use crate::primus::lane::Lane;
+use crate::primus::transform::{Step, advance, finish};
+use crate::primus::{Direction, Packet, SparkError, Transform, Value, WriteError, check};
+
+impl Spark {
+    pub(super) fn write_value(&self, data: Value) -> Result<Written, WriteError> {
+        check(&data)?;
+        if !self.is_open() {
+            return Err(WriteError::Closed);
+        }
+        let Some(packet) = self.enter(Packet::new(data, None))? else {
+            return Ok(Written::Transforming);
+        };
+        let Some(transforms) = self.transforms(Direction::Outgoing, &packet) else {
+            let written = self.send(&packet.data);
+            self.go_on(Direction::Outgoing);
+            return written;
+        };
+        let written = match advance(&transforms, 0, self.own(packet)) {
+            Step::Through(packet) => self.send(&packet.data),
+            Step::Dropped => Ok(Written::Dropped),
+            Step::Failed(error) => Err(WriteError::Transform(error.to_string())),
+            waits @ Step::Waits(..) => {
+                let spark = self.clone();
+                self.spawn(async move {
+                    let step = finish(&transforms, waits).await;
+                    spark.outgoing_done(step);
+                    spark.go_on(Direction::Outgoing);
+                });
+                return Ok(Written::Transforming);
+            }
+        };
+        self.go_on(Direction::Outgoing);
+        written
+    }
+
+    /// Takes the outgoing lane, or leaves the packet in it.
+    fn enter(&self, packet: Packet) -> Result<Option<Packet>, WriteError> {
+        let mut lane = self.lane(Direction::Outgoing).lock();
+        if lane.is_full() {
+            return Err(WriteError::Busy);
+        }
+        Ok(lane.enter(packet))
+    }
+
+    fn outgoing_done(&self, step: Step) {
+        let written = match step {
+            Step::Through(packet) => self.send(&packet.data).map(|_| ()),
+            Step::Dropped | Step::Waits(..) => Ok(()),
+            Step::Failed(error) => {
+                return self.fail(&SparkError::Transform(Direction::Outgoing, error));
+            }
+        };
+        // Nobody waits for the outcome any more.
+        match written {
+            Ok(()) | Err(WriteError::Closed) => {}
+            Err(error) => self.fail(&SparkError::Write(error)),
+        }
+    }
+
+    /// Encodes and sends, past the transforms.
+    fn send(&self, data: &Value) -> Result<Written, WriteError> {
+        check(data)?;
+        let payload = self.record.shared.parser.encode(data)?;
+        self.send_payload(payload)
+    }
+
+    /// A message to all, for a connection that has transforms of its own. Those of the server have been applied.
+    pub(in crate::primus) fn send_through_own(&self, data: Value) {
+        let mut packet = Packet::new(data, None);
+        packet.is_transformed = true;
+        if let Ok(Some(packet)) = self.enter(packet)
+            && self.send_on(packet)
+        {
+            self.go_on(Direction::Outgoing);
+        }
+    }
+
+    fn send_payload(&self, payload: Payload) -> Result<Written, WriteError> {
+        self.engine.send(&message(payload))?;
+        let waiting = self.engine.outbox_bytes();
+        Ok(if waiting > HIGH_WATER {
+            Written::Full { waiting }
+        } else {
+            Written::Flowing
+        })
+    }
+
+    pub(in crate::primus) fn hold(&self) {
+        let mut holds = self.record.holds.lock();
+        *holds += 1;
+        if *holds == 1 {
+            self.engine.pause();
+        }
+    }
+
+    pub(in crate::primus) fn release(&self) {
+        let mut holds = self.record.holds.lock();
+        match *holds {
+            0 => {}
+            1 => {
+                *holds = 0;
+                self.engine.resume();
+            }
+            _ => *holds -= 1,
+        }
+    }
+
+    pub(in crate::primus) fn inbox(&self) -> &Inbox {
+        &self.record.inbox
+    }
+
+    fn lane(&self, direction: Direction) -> &Mutex<Lane> {
+        &self.record.lanes[index(direction)]
+    }
+
+    /// Whether a message to all has to go through transforms of this connection's own, or behind one that does.
+    pub(in crate::primus) fn has_own_way_out(&self) -> bool {
+        let at = index(Direction::Outgoing);
+        self.record.transforms[at].all().is_some() || self.record.lanes[at].lock().is_busy()
+    }
+
+    /// The server's transforms and this connection's, in this order. `None` if there are none.
+    fn transforms(&self, direction: Direction, packet: &Packet) -> Option<Arc<[Transform]>> {
+        let at = index(direction);
+        let server = match packet.is_transformed {
+            true => None,
+            false => self.record.shared.transforms[at].all(),
+        };
+        let own = self.record.transforms[at].all();
+        match (server, own) {
+            (Some(server), Some(own)) => Some(server.iter().chain(&*own).cloned().collect()),
+            (server, own) => server.or(own),
+        }
+    }
+
+    /// Takes one message from the wire.
+    pub(in crate::primus) fn receive(&self, message: IncomingPayload<'_>) {
+        let shared = &self.record.shared;
+        let data = match shared.parser.decode(message) {
+            Ok(data) => data,
+            Err(error) => return self.fail(&SparkError::Parser(error)),
+        };
+        let raw = match message {
+            IncomingPayload::Text(text) => Payload::Text(text.into()),
+            IncomingPayload::Binary(bytes) => Payload::Binary(Bytes::copy_from_slice(bytes)),
+        };
+        let packet = {
+            let mut lane = self.lane(Direction::Incoming).lock();
+            let entered = lane.enter(Packet::new(data, Some(raw)));
+            lane.regulate(self);
+            entered
+        };
+        if let Some(packet) = packet
+            && self.work_on(packet)
+        {
+            self.go_on(Direction::Incoming);
+        }
+    }
+
+    /// Takes a packet from the client as far as that goes without waiting. Whether it is done with; if not, a task goes
+    /// on with it, and with those behind it.
+    fn work_on(&self, packet: Packet) -> bool {
+        let packet = self.own(packet);
+        let Some(transforms) = self.transforms(Direction::Incoming, &packet) else {
+            self.deliver(packet);
+            return true;
+        };
+        match advance(&transforms, 0, packet) {
+            waits @ Step::Waits(..) => {
+                let spark = self.clone();
+                self.spawn(async move {
+                    let step = finish(&transforms, waits).await;
+                    spark.incoming_done(step);
+                    spark.go_on(Direction::Incoming);
+                });
+                false
+            }
+            step => {
+                self.incoming_done(step);
+                true
+            }
+        }
+    }
+
+    fn incoming_done(&self, step: Step) {
+        match step {
+            Step::Through(packet) => self.deliver(packet),
+            Step::Dropped | Step::Waits(..) => {}
+            Step::Failed(error) => self.fail(&SparkError::Transform(Direction::Incoming, error)),
+        }
+    }
+
+    /// Hands a packet to the plugins, then to the application.
+    fn deliver(&self, packet: Packet) {
+        let mut packet = Some(packet);
+        for plugin in &*self.record.shared.plugins {
+            let Some(current) = packet else {
+                return;
+            };
+            packet = plugin.received(self, current);
+        }
+        if let Some(mut packet) = packet {
+            // A packet that waits must not hold its connection.
+            packet.spark = None;
+            self.record.inbox.deliver(self, packet);
+        }
+    }
+
+    /// Lets the packets that wait in a lane go on. Called by whoever has the lane, when it is done.
+    pub(in crate::primus) fn go_on(&self, direction: Direction) {
+        loop {
+            let next = {
+                let mut lane = self.lane(direction).lock();
+                let next = lane.next();
+                if direction == Direction::Incoming {
+                    lane.regulate(self);
+                }
+                next
+            };
+            let Some(packet) = next else {
+                return;
+            };
+            let is_done = match direction {
+                Direction::Incoming => self.work_on(packet),
+                Direction::Outgoing => self.send_on(packet),
+            };
+            if !is_done {
+                return;
+            }
+        }
+    }
+
+    /// As [`work_on`](Self::work_on), for a packet to the client that had to wait.
+    fn send_on(&self, packet: Packet) -> bool {
+        let Some(transforms) = self.transforms(Direction::Outgoing, &packet) else {
+            self.outgoing_done(Step::Through(packet));
+            return true;
+        };
+        match advance(&transforms, 0, self.own(packet)) {
+            waits @ Step::Waits(..) => {
+                let spark = self.clone();
+                self.spawn(async move {
+                    let step = finish(&transforms, waits).await;
+                    spark.outgoing_done(step);
+                    spark.go_on(Direction::Outgoing);
+                });
+                false
+            }
+            step => {
+                self.outgoing_done(step);
+                true
+            }
+        }
+    }
+
+    fn own(&self, mut packet: Packet) -> Packet {
+        packet.spark = Some(self.clone());
+        packet
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.record.shared.tasks.spawn(task);
+    }
+
+    /// Tells the owner of an error: the connection's listener, the server's, or the log.
+    pub(in crate::primus) fn fail(&self, error: &SparkError) {
+        let listener = self.record.listeners.lock().error.clone();
+        match (listener, &self.record.shared.on_error) {
+            (Some(listener), _) => listener(error),
+            (None, Some(listener)) => listener(self, error),
+            (None, None) => {
+                tracing::warn!(spark = %self.id(), %error, "an error nobody listens for")
+            }
+        }
+    }
+
+    pub(in crate::primus) fn beat(&self) {
+        let listener = {
+            let mut listeners = self.record.listeners.lock();
+            listeners.last_heartbeat = Some(Instant::now());
+            listeners.heartbeat.clone()
+        };
+        if let Some(listener) = listener {
+            listener();
+        }
+    }
+
+    /// The connection is over: tells those who listen, and lets go of them, because they may hold the spark.
+    pub(in crate::primus) fn closed(&self, reason: &CloseReason) {
+        let ended = {
+            let mut listeners = self.record.listeners.lock();
+            listeners.ended = Some(reason.clone());
+            listeners.error = None;
+            listeners.heartbeat = None;
+            std::mem::take(&mut listeners.end)
+        };
+        self.record.inbox.close();
+        for listener in ended {
+            listener(reason);
+        }
+        for transforms in &self.record.transforms {
+            transforms.clear();
+        }
+    }
+
+    /// Nobody has any more to do with the connection: lets go of what may hold it.
+    pub(in crate::primus) fn forget(&self) {
+        self.record.extensions.write().clear();
+    }
+}
+
+pub(super) const fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::Incoming => 0,
+        Direction::Outgoing => 1,
+    }
+}
+
+pub(in crate::primus) fn message(payload: Payload) -> Message {
+    match payload {
+        Payload::Text(text) => Message::text(text),
+        Payload::Binary(bytes) => Message::binary(bytes),
+    }
+}
