@@ -33,8 +33,8 @@ docs: ## API documentation, warnings denied
 client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
 	cd client-js && npm ci --silent && npm test
 
-clients: ## Real npm clients against the server
-	cargo build --quiet
+clients: ## Real npm clients against the server and the examples
+	cargo build --quiet --bins --examples
 	cd tests/clients && npm ci --silent && npm test
 
 python: ## python-engineio against the server

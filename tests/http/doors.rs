@@ -49,11 +49,24 @@ async fn the_spec_has_its_five_keys_in_order() {
 }
 
 #[tokio::test]
-async fn primus_own_library_is_said_not_to_be_here() {
+async fn a_client_of_primus_kind_is_where_primus_has_it() {
     let server = Binary::demo();
+    for (path, sign) in [
+        ("/primus/primus.js", "root[\"Primus\"] = Primus"),
+        ("/primus/primus.js?transport=polling", "\"transports\":[\"polling\"]"),
+        ("/primus/primus.min.js", "\"pingTimeout\":45000"),
+        ("/primus/primus.mjs", "export default"),
+    ] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert!(reply.text().contains(sign), "{path}");
+    }
+    let reply = web::get(server.address, "/primus/primus.js?transport=pigeon").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.text().contains("ws,polling"), "{}", reply.text());
+    let server = Binary::serve(&["--transport", "socketio"], "");
     let reply = web::get(server.address, "/primus/primus.js").await;
     assert_eq!(reply.status, 404);
-    assert!(reply.text().contains("/stellar-client"), "{}", reply.text());
 }
 
 #[tokio::test]
