@@ -78,36 +78,35 @@ const PRIMUS_SOURCES = [
   'emitter', 'timers', 'client', 'address', 'recovery', 'messages', 'connection', 'network', 'TRANSPORTS', 'plugins',
 ];
 
-// Token -> the name that stands for it while the minifier is at work.
-const PRIMUS_TOKENS = { '"%SETTINGS%"': 'SETTINGS', '"%PARSER%"': 'PARSER', '"%PLUGINS%"': 'PLUGINS' };
+// What the server fills in stands outside of the function: no name of ours is in its sight but `Primus`, and the
+// minifier does not see it. Each on lines of its own, because it may begin or end with a comment.
+const PRIMUS_ARGUMENTS = '(\n"%SETTINGS%",\n"%PARSER%"\n, function (Primus) {\nreturn (\n"%PLUGINS%"\n);\n})';
 
-function joinPrimus(variant) {
+function primusFunction(variant) {
   const transports = PRIMUS_VARIANTS[variant].map((name) => `transports/${name}`);
   const names = PRIMUS_SOURCES.flatMap((name) => (name === 'TRANSPORTS' ? transports : name));
   return [
-    `// ${NOTICE}`,
-    '(function () {',
+    'function (settings, parser, plugins) {',
     "'use strict';",
     ...names.map((name) => `\n${read(`primus/${name}`)}`),
     '\nreturn Primus;',
-    '})()\n',
+    '}',
   ].join('\n');
 }
 
+function joinPrimus(variant) {
+  return `// ${NOTICE}\n(${primusFunction(variant)})${PRIMUS_ARGUMENTS}\n`;
+}
+
 async function compressPrimus(variant) {
-  let text = `RESULT = ${joinPrimus(variant)}`;
-  for (const [token, name] of Object.entries(PRIMUS_TOKENS)) text = text.replace(token, name);
-  const { code } = await minify(text, {
+  const { code } = await minify(`RESULT = ${primusFunction(variant)}`, {
     ecma: 5,
     compress: { passes: 3 },
     mangle: { properties: { regex: /^_[a-z]/, reserved: ['_primuscb'] } },
     format: { comments: false },
   });
-  let expression = code.replace(/^RESULT=/, '').replace(/;$/, '');
-  for (const [token, name] of Object.entries(PRIMUS_TOKENS)) {
-    expression = expression.replace(new RegExp(`\\b${name}\\b`), () => token);
-  }
-  return `/*! ${NOTICE} */\n(${expression})\n`;
+  const expression = code.replace(/^RESULT=/, '').replace(/;$/, '');
+  return `/*! ${NOTICE} */\n((${expression})${PRIMUS_ARGUMENTS})\n`;
 }
 
 // All files of dist/ whose names begin with `primus-`, by name.

@@ -117,8 +117,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let primus = builder
         .on_connection(move |spark: Spark| async move {
             tokio::time::sleep(pause).await;
-            let talking = spark.clone();
-            spark.on_data(move |packet| answer(&talking, packet));
+            spark.on_data(answer);
         })
         .on_disconnection(|spark, reason| async move {
             println!("{} left: {}", spark.id(), reason.label());

@@ -23,8 +23,7 @@ each(test, 'pings of the server keep a connection', { pingInterval: 100 }, async
 });
 
 each(test, 'silence of the server ends a connection', { pingInterval: false }, async ({ server, create }) => {
-  const client = create({ pingTimeout: 100 });
-  await opened(client);
+  const client = create({ pingTimeout: 500 });
   const [options] = await raised(client, 'reconnect scheduled');
   assert.equal(client.online, false);
   assert.equal(options.error, undefined);
@@ -60,7 +59,7 @@ each(test, 'the close message is final', {}, async ({ server, create }) => {
   assert.equal(data, 'bye');
   await until(() => names.includes('end'), 'the end');
   assert.equal(client.recovery.reconnecting(), false);
-  assert.deepEqual(Object.keys(client.timers._ids ?? {}), []);
+  assert.equal(client.timers.active('heartbeat'), false);
   // And may be undone by hand.
   client.open();
   await opened(client);
@@ -99,7 +98,7 @@ function delays(random, reconnect) {
   const math = Object.create(Math, { random: { value: () => random } });
   class Socket {
     constructor() {
-      if (random !== null) throw new Error('no network');
+      throw new Error('no network');
     }
   }
   const Client = load('primus-ws.min.js', {}, {
@@ -119,7 +118,7 @@ function delays(random, reconnect) {
     assert.equal(options.error.message, 'no network');
   });
   // Limits of an attempt never come: the refusal is always sooner.
-  while (!isOver) timers.splice(0).filter(({ delay }) => delay < 10000 || delay === 'x').forEach(({ fn }) => fn());
+  while (!isOver) timers.splice(0).filter(({ delay }) => delay < 10000).forEach(({ fn }) => fn());
   return delays;
 }
 

@@ -5,7 +5,7 @@
 const { test } = require('node:test');
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
-const { load, setUp, frames, each, opened } = require('./support/primus');
+const { FILES, load, setUp, frames, each, opened } = require('./support/primus');
 const { limited, raised, until } = require('./support/wait');
 
 const VALUES = [
@@ -297,6 +297,18 @@ each(test, 'a parser of bytes', { parser: SERVER_HEX }, async ({ server, create 
   server.spark.end();
   await ended;
   assert.equal(client.recovery.reconnecting(), false);
+});
+
+test('what is filled in may begin and end with comments, and sees `Primus` and globals only', () => {
+  for (const file of FILES) {
+    const Client = load(file, {
+      parser: `// a parser\n{ encoder: function (data, fn) { fn(null, typeof e + typeof t + typeof $ + typeof settings); }, decoder: null } // ends`,
+      plugins: `// plugins\n[{ name: 'a', client: function () { this.made = new Primus.EventEmitter(); }, library: null }] // end`,
+    });
+    const client = new Client({ manual: true });
+    assert.ok(client.made instanceof Client.EventEmitter);
+    client.encoder(1, (error, text) => assert.equal(text, 'undefined'.repeat(4), file));
+  }
 });
 
 each(test, 'plugins run in each client, libraries once', {}, async ({ create }) => {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use stellar_transports::{Handshake, Limits, Metrics, Origins, Refusal, Transport};
 
+use super::inbox::Listener;
 use super::layer::{Cors, Forwarded, Forwarding, Layer, Layers};
 use super::parser::{Json, Parser};
 use super::server::{Primus, Shared};
@@ -21,7 +22,7 @@ pub(super) type OnConnection =
     Box<dyn Fn(Spark) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
 pub(super) type OnDisconnection =
     Box<dyn Fn(Spark, CloseReason) -> BoxFuture<'static, ()> + Send + Sync>;
-pub(super) type OnData = Arc<dyn Fn(&Spark, Packet) + Send + Sync>;
+pub(super) type OnData = Listener;
 pub(super) type OnError = Box<dyn Fn(&Spark, &SparkError) + Send + Sync>;
 pub(super) type IdGenerator = Box<dyn Fn(&Handshake) -> String + Send + Sync>;
 
@@ -393,6 +394,7 @@ impl Builder {
             names: Default::default(),
             connections: Default::default(),
             disconnections: Default::default(),
+            runtime: Default::default(),
             tasks: Default::default(),
             broadcasts: Default::default(),
             stop: Default::default(),

@@ -1,8 +1,10 @@
 //! What the engine brings, on its way to sparks.
 
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use stellar_transports::primus::{Controls, PREFIX};
 use stellar_transports::{Handshake, Payload, Refusal};
@@ -70,28 +72,15 @@ impl Handler for Dispatcher {
             plugin.connected(&spark);
         }
         if let Some(listener) = &shared.on_data {
-            let (listener, id) = (Arc::clone(listener), engine.id());
-            let hub = Arc::clone(&shared.hub);
-            spark.on_data(move |packet| {
-                // By its id, because a listener that holds its spark would keep it for ever.
-                if let Some(spark) = hub.spark(id).as_ref().and_then(Spark::of) {
-                    listener(&spark, packet);
-                }
-            });
+            spark.inbox().listen(&spark, listener);
         }
         if !shared.connections.tell(&spark) {
             tracing::warn!(spark = %spark.id(), "nobody takes new connections from a stream; this one has to come back");
             return spark.end_with(End::new().reconnect());
         }
-        if let Some(handler) = &shared.on_connection {
-            let handled = handler(spark.clone());
-            shared.tasks.spawn(async move {
-                if let Err(error) = handled.await {
-                    spark.fail(&SparkError::Handler(error));
-                    spark.end();
-                }
-                spark.go_on(Direction::Incoming);
-            });
+        if shared.on_connection.is_some() {
+            let handling = handle(Arc::clone(shared), spark);
+            shared.spawn(handling);
         }
     }
 
@@ -137,7 +126,32 @@ impl Handler for Dispatcher {
     }
 }
 
+/// Runs the application's handler for a new connection, then lets in what has come meanwhile.
+async fn handle(shared: Arc<Shared>, spark: Spark) {
+    let handled = async {
+        match &shared.on_connection {
+            Some(handler) => handler(spark.clone()).await,
+            None => Ok(()),
+        }
+    };
+    let handled = AssertUnwindSafe(handled).catch_unwind().await;
+    let handled = handled.unwrap_or_else(|_| Err("it panicked".into()));
+    if let Err(error) = handled {
+        spark.fail(&SparkError::Handler(error));
+        spark.end();
+    }
+    spark.go_on(Direction::Incoming);
+}
+
 impl Shared {
+    /// Starts a task on the server's runtime, from whatever thread.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self.runtime.get() {
+            Some(runtime) => self.tasks.spawn_on(task, runtime),
+            None => self.tasks.spawn(task),
+        };
+    }
+
     /// Notes the id that was made for a connection. False if another has it.
     fn enlist(&self, spark: &Spark) -> bool {
         let mut names = self.names.write();

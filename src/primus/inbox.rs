@@ -14,7 +14,7 @@ use super::{Packet, Spark};
 /// Bytes of packets at which reading from the client stops; it goes on at half of it.
 pub(super) const PAUSE_AT: usize = 256 * 1024;
 
-pub(super) type Listener = Arc<dyn Fn(Packet) + Send + Sync>;
+pub(super) type Listener = Arc<dyn Fn(&Spark, Packet) + Send + Sync>;
 
 /// The packets of one connection that wait for the application, in order.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Inbox {
             && let Some(listener) = state.listener.clone()
         {
             drop(state);
-            return listener(packet);
+            return listener(spark, packet);
         }
         if state.is_over {
             return;
@@ -66,7 +66,7 @@ impl Inbox {
         if is_first {
             while let Some(packet) = state.take(spark) {
                 drop(state);
-                listener(packet);
+                listener(spark, packet);
                 state = self.0.lock();
             }
             state.is_direct = true;

@@ -7,9 +7,8 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let primus = Primus::builder()
 //!     .on_connection(|spark: Spark| async move {
-//!         spark.on_data({
-//!             let spark = spark.clone();
-//!             move |packet| drop(spark.write(packet.data))
+//!         spark.on_data(|spark, packet| {
+//!             let _closed_meanwhile = spark.write(packet.data);
 //!         });
 //!     })
 //!     .build()?;

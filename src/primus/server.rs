@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub(super) names: RwLock<HashMap<String, ConnectionId>>,
     pub(super) connections: Audience<Spark>,
     pub(super) disconnections: Audience<(Spark, CloseReason)>,
+    /// The runtime that the server was started on.
+    pub(super) runtime: OnceLock<tokio::runtime::Handle>,
     /// Handlers and transforms that take their time.
     pub(super) tasks: TaskTracker,
     /// Messages to all that wait for the server's transforms.
@@ -190,14 +192,31 @@ impl Primus {
     ///
     /// When the parser has no place for the value, or a transform failed; nobody was sent anything then.
     pub fn write(&self, data: impl Into<Value>) -> Result<(), WriteError> {
-        let data = data.into();
+        self.send_all(None, data.into())
+    }
+
+    /// Sends a value to some connections, encoded once for all of a kind. Otherwise as [`write`](Self::write).
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_to(
+        &self,
+        sparks: impl IntoIterator<Item = Spark>,
+        data: impl Into<Value>,
+    ) -> Result<(), WriteError> {
+        self.send_all(Some(sparks.into_iter().collect()), data.into())
+    }
+
+    /// Sends to these connections, or all.
+    fn send_all(&self, to: Option<Arc<[Spark]>>, data: Value) -> Result<(), WriteError> {
         check(&data)?;
         let packet = {
             let mut lane = self.0.broadcasts.lock();
             if lane.is_full() {
                 return Err(WriteError::Busy);
             }
-            lane.enter(Packet::new(data, None))
+            lane.enter(Packet::to(to, data))
         };
         let Some(packet) = packet else {
             return Ok(());
@@ -212,12 +231,12 @@ impl Primus {
     /// Takes a message to all as far as it goes without waiting. `Err` if a task goes on with it, and with those behind.
     fn transform(&self, packet: Packet) -> Result<Result<(), WriteError>, ()> {
         let Some(transforms) = self.0.transforms[1].all() else {
-            return Ok(self.broadcast(&packet.data));
+            return Ok(self.broadcast(&packet));
         };
         match advance(&transforms, 0, packet) {
             waits @ Step::Waits(..) => {
                 let primus = self.clone();
-                self.0.tasks.spawn(async move {
+                self.0.spawn(async move {
                     let step = finish(&transforms, waits).await;
                     primus.report(primus.transformed(step));
                     primus.go_on();
@@ -230,7 +249,7 @@ impl Primus {
 
     fn transformed(&self, step: Step) -> Result<(), WriteError> {
         match step {
-            Step::Through(packet) => self.broadcast(&packet.data),
+            Step::Through(packet) => self.broadcast(&packet),
             Step::Dropped | Step::Waits(..) => Ok(()),
             Step::Failed(error) => Err(WriteError::Transform(error.to_string())),
         }
@@ -255,54 +274,28 @@ impl Primus {
         }
     }
 
-    /// Sends a value to all, past the server's transforms.
-    fn broadcast(&self, data: &Value) -> Result<(), WriteError> {
-        check(data)?;
-        let payload = self.0.parser.encode(data)?;
-        self.send_to(self.sparks(), data, payload);
-        Ok(())
-    }
-
-    fn send_to(&self, sparks: Vec<Spark>, data: &Value, payload: stellar_transports::Payload) {
-        let message = message(payload);
+    /// Sends a message to those whom it is for, past the server's transforms.
+    fn broadcast(&self, packet: &Packet) -> Result<(), WriteError> {
+        check(&packet.data)?;
+        let message = message(self.0.parser.encode(&packet.data)?);
+        let all;
+        let sparks = match packet.targets() {
+            Some(sparks) => sparks,
+            None => {
+                all = self.sparks();
+                &all
+            }
+        };
         let _turn = Turn::begin();
         let mut broadcast = stellar_transports::Broadcast::new(&message);
         for spark in sparks {
             if spark.has_own_way_out() {
-                spark.send_through_own(data.clone());
+                spark.send_through_own(packet.data.clone());
             } else {
                 // One that has ended meanwhile has nothing to miss.
                 let _closed = spark.engine().send_in(&mut broadcast);
             }
         }
-    }
-
-    /// Sends a value to some connections, encoded once for all of a kind. As for [`write`](Self::write), it goes through
-    /// the server's transforms once.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write). A transform of the server that takes its time is not waited for here: the message then
-    /// goes to each connection by itself.
-    pub fn write_to(
-        &self,
-        sparks: impl IntoIterator<Item = Spark>,
-        data: impl Into<Value>,
-    ) -> Result<(), WriteError> {
-        let data = data.into();
-        check(&data)?;
-        let sparks: Vec<_> = sparks.into_iter().collect();
-        if self.0.transforms[1].all().is_some() {
-            for spark in sparks {
-                match spark.write(data.clone()) {
-                    Ok(_) | Err(WriteError::Closed | WriteError::SlowConsumer) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            return Ok(());
-        }
-        let payload = self.0.parser.encode(&data)?;
-        self.send_to(sparks, &data, payload);
         Ok(())
     }
 

@@ -69,6 +69,7 @@ impl Endpoint {
     }
 
     fn start(shared: &Arc<Shared>) -> Self {
+        let _first = shared.runtime.set(tokio::runtime::Handle::current());
         let dispatcher = Arc::new(Dispatcher(Arc::clone(shared)));
         let context = Engine::with_hub(Arc::clone(&shared.hub), dispatcher)
             .limits(shared.limits.clone())

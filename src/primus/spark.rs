@@ -305,7 +305,7 @@ impl Spark {
 
     /// Calls `listener` with what the client sends, in order, beginning with what has come already. It replaces the last
     /// one. It is called on the task that reads from the client, so it returns quickly.
-    pub fn on_data(&self, listener: impl Fn(Packet) + Send + Sync + 'static) {
+    pub fn on_data(&self, listener: impl Fn(&Self, Packet) + Send + Sync + 'static) {
         let listener: Listener = Arc::new(listener);
         self.record.inbox.listen(self, &listener);
     }

@@ -1,8 +1,10 @@
 //! Message transforms: what looks at every message on its way in or out (Primus specification, §6.4).
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use stellar_transports::Payload;
@@ -31,6 +33,8 @@ pub struct Packet {
     pub(super) spark: Option<Spark>,
     /// Whether it has been through the transforms of the server.
     pub(super) is_transformed: bool,
+    /// The connections that a broadcast is for; `None` for all.
+    to: Option<Arc<[Spark]>>,
 }
 
 impl Packet {
@@ -40,7 +44,19 @@ impl Packet {
             raw,
             spark: None,
             is_transformed: false,
+            to: None,
         }
+    }
+
+    pub(super) fn to(to: Option<Arc<[Spark]>>, data: Value) -> Self {
+        Self {
+            to,
+            ..Self::new(data, None)
+        }
+    }
+
+    pub(super) fn targets(&self) -> Option<&[Spark]> {
+        self.to.as_deref()
     }
 
     /// Whose message it is. `None` for a message to all, which goes through the transforms once, and after the transforms.
@@ -158,6 +174,9 @@ impl Transforms {
     }
 }
 
+/// What a transform that panics is said to have failed with.
+const PANICKED: &str = "it panicked";
+
 /// How far a packet has come.
 pub(super) enum Step {
     /// Through all of them.
@@ -172,12 +191,21 @@ pub(super) enum Step {
 pub(super) fn advance(transforms: &[Transform], at: usize, mut packet: Packet) -> Step {
     for (number, transform) in transforms.iter().enumerate().skip(at) {
         match &transform.0 {
-            Kind::Now(apply) => match apply(&mut packet) {
-                Ok(Verdict::Pass) => {}
-                Ok(Verdict::Drop) => return Step::Dropped,
-                Err(error) => return Step::Failed(error),
-            },
-            Kind::Later(apply) => return Step::Waits(apply(packet), number + 1),
+            Kind::Now(apply) => {
+                // A panic must not leave the lane taken for ever.
+                let applied = catch_unwind(AssertUnwindSafe(|| apply(&mut packet)));
+                match applied.unwrap_or_else(|_| Err(PANICKED.into())) {
+                    Ok(Verdict::Pass) => {}
+                    Ok(Verdict::Drop) => return Step::Dropped,
+                    Err(error) => return Step::Failed(error),
+                }
+            }
+            Kind::Later(apply) => {
+                return match catch_unwind(AssertUnwindSafe(|| apply(packet))) {
+                    Ok(future) => Step::Waits(future, number + 1),
+                    Err(_) => Step::Failed(PANICKED.into()),
+                };
+            }
         }
     }
     Step::Through(packet)
@@ -189,7 +217,8 @@ pub(super) async fn finish(transforms: &[Transform], first: Step) -> Step {
     loop {
         match step {
             Step::Waits(future, next) => {
-                step = match future.await {
+                let applied = AssertUnwindSafe(future).catch_unwind().await;
+                step = match applied.unwrap_or_else(|_| Err(PANICKED.into())) {
                     Ok(Some(packet)) => advance(transforms, next, packet),
                     Ok(None) => Step::Dropped,
                     Err(error) => Step::Failed(error),

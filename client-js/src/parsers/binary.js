@@ -1,7 +1,13 @@
-// BinaryPack, as the npm module `binary-pack` has it.
 (function () {
+  // BinaryPack, as the npm module `binary-pack` has it.
+  function refuse() {
+    throw new Error('Not BinaryPack');
+  }
+
   function view(data) {
-    return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
+    if (typeof data === 'string') refuse();
+    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return new Uint8Array(data);
   }
 
   function encode(value) {
@@ -24,9 +30,10 @@
 
     function text(value) {
       // Half a character has no place in UTF-8.
-      var bytes = unescape(encodeURIComponent(value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
+      var whole = value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
         return found[1] ? found : '\ufffd';
-      })));
+      });
+      var bytes = unescape(encodeURIComponent(whole));
       head(bytes.length, 0xb0, 0xd8);
       for (var i = 0; i < bytes.length; i++) out.push(bytes.charCodeAt(i));
     }
@@ -36,12 +43,12 @@
       // With a sign, half as many fit.
       var room = value < 0 ? 128 : 256;
       var width = size < room ? 0 : size < room * 256 ? 1 : size < room * 16777216 ? 2 : 3;
-      var bytes;
+      var float;
       if (Math.floor(value) !== value || size >= 9223372036854775808) {
-        bytes = new DataView(new ArrayBuffer(8));
-        bytes.setFloat64(0, value);
+        float = new DataView(new ArrayBuffer(8));
+        float.setFloat64(0, value);
         out.push(0xcb);
-        append(view(bytes));
+        append(view(float));
       } else if (value >= -32 && value < 128) {
         uint(value, 1);
       } else if (width < 3) {
@@ -100,7 +107,7 @@
     var result;
 
     function take(length) {
-      if (length > bytes.length - at) throw new Error('The message ends within its value');
+      if (length > bytes.length - at) refuse();
       at += length;
       return bytes.subarray(at - length, at);
     }
@@ -133,8 +140,10 @@
       var key;
       while (length--) {
         key = any();
-        // Assignment would set the prototype.
-        if (key === '__proto__') Object.defineProperty(values, key, { configurable: true, enumerable: true, writable: true });
+        if (key === '__proto__') {
+          // Assignment would set the prototype.
+          Object.defineProperty(values, key, { configurable: true, enumerable: true, writable: true });
+        }
         values[key] = any();
       }
       return values;
@@ -147,17 +156,18 @@
       if (mark < 0xc0) return [object, array, raw, text][mark - 0x80 >> 4](mark & 15);
       // Text, bytes, arrays and objects, each with a length of two or four bytes.
       if (mark > 0xd7) return [text, raw, array, object][mark - 0xd8 >> 1](number('Uint', mark & 1 ? 4 : 2));
-      if (mark === 0xcf || mark === 0xd3) return number(mark > 0xcf ? 'Int' : 'Uint', 4) * 4294967296 + number('Uint', 4);
+      if (mark === 0xd3) return number('Int', 4) * 4294967296 + number('Uint', 4);
+      if (mark === 0xcf) return number('Uint', 4) * 4294967296 + number('Uint', 4);
       if (mark === 0xc1 || mark > 0xd3) return undefined;
       if (mark > 0xcf) return number('Int', 1 << mark - 0xd0);
       if (mark > 0xcb) return number('Uint', 1 << mark - 0xcc);
       if (mark > 0xc9) return number('Float', mark > 0xca ? 8 : 4);
-      if (mark > 0xc3) throw new Error('No value begins with 0x' + mark.toString(16));
+      if (mark > 0xc3) refuse();
       return mark > 0xc0 ? mark > 0xc2 : null;
     }
 
     result = any();
-    if (at < bytes.length) throw new Error('The message goes on after its value');
+    if (at < bytes.length) refuse();
     return result;
   }
 
@@ -177,9 +187,6 @@
     name: 'binary',
     binary: true,
     encoder: callback(encode),
-    decoder: callback(function (data) {
-      if (typeof data === 'string') throw new Error('BinaryPack is bytes, not text');
-      return decode(data);
-    })
+    decoder: callback(decode)
   };
 })()

@@ -1,5 +1,5 @@
-// EJSON, as the npm module `ejson` has it.
 (function () {
+  // EJSON, as the npm module `ejson` has it.
   // The marks of objects that stand for something else; where there is a second key, it is the value here.
   var MARKS = { $date: 0, $binary: 0, $InfNaN: 0, $escape: 0, $regexp: '$flags', $type: '$value' };
 
@@ -49,8 +49,6 @@
     if (value instanceof Date) return marked('$date', value.getTime());
     if (value instanceof RegExp) return marked('$regexp', value.source, /\w*$/.exec(value)[0]);
     if (value instanceof Uint8Array) return marked('$binary', base64(value));
-    // These have no keys that would say what they are.
-    if (typeof value.toJSON === 'function') return value;
     return markOf(value) ? marked('$escape', map(value, encode)) : map(value, encode);
   }
 

@@ -1,5 +1,5 @@
-// Bytes and text as they are, as the server's parser `Raw` has them.
 (function () {
+  // Bytes and text as they are, as the server's parser `Raw` has them.
   return {
     name: 'custom',
     binary: true,

@@ -26,19 +26,20 @@ function unique() {
 }
 
 function decoded(text) {
-  try {
-    return decodeURIComponent(text.replace(/\+/g, ' '));
-  } catch (error) {
-    return text;
-  }
+  return decodeURIComponent(text.replace(/\+/g, ' '));
 }
 
-// Of keys that come twice, the first counts.
+// Of keys that come twice, the first counts. What cannot be decoded does not count.
 proto.querystring = function (query) {
   var result = {};
   String(query || '').replace(/([^=?#&]+)=?([^&#]*)/g, function (_, key, value) {
-    key = decoded(key);
-    if (!Object.prototype.hasOwnProperty.call(result, key)) result[key] = decoded(value);
+    try {
+      key = decoded(key);
+      value = decoded(value);
+    } catch (error) {
+      return;
+    }
+    if (!has(result, key)) result[key] = value;
   });
   return result;
 };

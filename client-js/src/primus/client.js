@@ -1,7 +1,5 @@
-// The client object: what it is made of and how it begins. The other files give it its methods.
-
-var settings = "%SETTINGS%";
-var parser = "%PARSER%";
+// The client object: what it is made of and how it begins. The other files give it its methods. The server fills in
+// `settings`, `parser` (null: JSON) and `plugins` (Primus → list).
 
 var OPENING = 1;
 var CLOSED = 2;
@@ -74,9 +72,14 @@ Primus.connect = function (url, options) {
   return new Primus(url, options);
 };
 
-Primus.EventEmitter = EventEmitter;
-Primus.Stream = Primus.requires('stream') || EventEmitter;
-if (Primus.Stream.prototype.pipe) proto.pipe = Primus.Stream.prototype.pipe;
+Primus.EventEmitter = Primus.Stream = EventEmitter;
+
+// The readable side of a stream, as far as messages have one. `close` comes before `end` and says nothing here.
+proto.pipe = function (target, options) {
+  this.on('data', function (data) { target.write(data); });
+  if (!options || options.end !== false) this.on('end', function () { target.end(); });
+  return target;
+};
 
 Primus.OPENING = OPENING;
 Primus.CLOSED = CLOSED;
@@ -86,7 +89,7 @@ var RESERVED = 'open data error close end destroy timeout offline online readySt
 
 // Names that the library emits itself, and an application should not.
 proto.reserved = function (event) {
-  return /^(incoming|outgoing)::/.test(event) || event in proto.reserved.events;
+  return /^(incoming|outgoing)::/.test(event) || has(proto.reserved.events, event);
 };
 
 proto.reserved.events = {};

@@ -2,6 +2,10 @@
 
 var slice = Array.prototype.slice;
 
+function has(object, key) {
+  return Object.prototype.hasOwnProperty.call(object, key);
+}
+
 function EventEmitter() {}
 
 var emitter = EventEmitter.prototype;

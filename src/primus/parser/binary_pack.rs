@@ -40,9 +40,7 @@ impl Parser for BinaryPack {
         let (len, text) = match *bytes {
             [mark @ 0xB0..=0xBF, ref text @ ..] => (usize::from(mark & 0x0F), text),
             [0xD8, high, low, ref text @ ..] => (u16::from_be_bytes([high, low]).into(), text),
-            [0xD9, a, b, c, d, ref text @ ..] => {
-                (u32::from_be_bytes([a, b, c, d]) as usize, text)
-            }
+            [0xD9, a, b, c, d, ref text @ ..] => (u32::from_be_bytes([a, b, c, d]) as usize, text),
             _ => return None,
         };
         (text.len() == len).then(|| String::from_utf8_lossy(text))
@@ -82,8 +80,7 @@ fn number(out: &mut Writer, value: &Value) {
 /// A date as scripts show it, where the clocks show UTC.
 fn shown(ms: f64) -> String {
     let nanos = Value::Float(ms.trunc()).as_i64().map(i128::from);
-    let time =
-        nanos.and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(ms * 1_000_000).ok());
+    let time = nanos.and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(ms * 1_000_000).ok());
     time.map_or_else(
         || "Invalid Date".to_owned(),
         |time| {

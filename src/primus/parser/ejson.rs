@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Node;
 use stellar_transports::{IncomingPayload, Payload, primus};
 
+use super::msgpack::date_of;
 use super::{Parser, ParserError};
 use crate::primus::{Object, Value};
 
@@ -60,9 +61,7 @@ impl Parser for Ejson {
             IncomingPayload::Text(text) => serde_json::from_str(text)
                 .map_err(|error| ParserError::new(error.to_string()))
                 .and_then(read),
-            IncomingPayload::Binary(_) => {
-                Err(ParserError::new("the message is bytes, not text"))
-            }
+            IncomingPayload::Binary(_) => Err(ParserError::new("the message is bytes, not text")),
         }
     }
 
@@ -250,7 +249,7 @@ fn special(shape: Shape, content: Node) -> Result<Value, ParserError> {
     match (shape, content) {
         // So invalid dates are written.
         (Shape::Date, Node::Null) => Ok(Value::Date(f64::NAN)),
-        (Shape::Date, Node::Number(ms)) => Ok(Value::Date(ms.as_f64().unwrap_or(f64::NAN))),
+        (Shape::Date, Node::Number(ms)) => Ok(date_of(ms.as_f64().unwrap_or(f64::NAN))),
         (Shape::Number, Node::Number(sign)) => {
             Ok(Value::Float(sign.as_f64().unwrap_or(f64::NAN) / 0.0))
         }
@@ -259,6 +258,8 @@ fn special(shape: Shape, content: Node) -> Result<Value, ParserError> {
             .map(|bytes| Value::Bytes(bytes.into()))
             .map_err(|error| ParserError::new(error.to_string())),
         (Shape::Escaped, Node::Object(map)) => object(map.into_iter()),
-        _ => Err(ParserError::new("a value beginning with $ is none of EJSON's")),
+        _ => Err(ParserError::new(
+            "a value beginning with $ is none of EJSON's",
+        )),
     }
 }

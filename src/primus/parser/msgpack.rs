@@ -2,7 +2,7 @@
 
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::borrow::Cow;
@@ -67,9 +67,7 @@ impl Parser for MsgPack {
             [mark @ 0xA0..=0xBF, ref text @ ..] => (usize::from(mark & 0x1F), text),
             [0xD9, len, ref text @ ..] => (len.into(), text),
             [0xDA, high, low, ref text @ ..] => (u16::from_be_bytes([high, low]).into(), text),
-            [0xDB, a, b, c, d, ref text @ ..] => {
-                (u32::from_be_bytes([a, b, c, d]) as usize, text)
-            }
+            [0xDB, a, b, c, d, ref text @ ..] => (u32::from_be_bytes([a, b, c, d]) as usize, text),
             _ => return None,
         };
         (text.len() == len).then(|| String::from_utf8_lossy(text))
@@ -179,7 +177,7 @@ fn extended(from: &mut Reader<'_>, len: usize) -> Result<Value, ParserError> {
             Value::Null => Ok(Value::Date(0.0)),
             ms => ms
                 .as_f64()
-                .map(Value::Date)
+                .map(date_of)
                 .ok_or_else(|| ParserError::new("a date is no number")),
         },
         REGEXP => match from.inner(len, read)?.as_array() {
@@ -191,10 +189,14 @@ fn extended(from: &mut Reader<'_>, len: usize) -> Result<Value, ParserError> {
         kind if WRAPPED.contains(&kind) => from.inner(len, read),
         FIRST_BYTES..=LAST_BYTES | DATA_VIEW => from.bytes(len),
         TIMESTAMP => timestamp(from.take(len)?),
-        kind => Err(ParserError::new(format!(
-            "extensions of type {kind:#04x} are unknown"
-        ))),
+        kind => Err(ParserError::new(format!("unknown extension {kind:#04x}"))),
     }
+}
+
+/// A date as scripts have it: whole ms.
+pub(super) fn date_of(ms: f64) -> Value {
+    // The addition leaves no negative zero.
+    Value::Date(ms.trunc() + 0.0)
 }
 
 /// Seconds, nanoseconds and seconds in eight bytes, or four bytes of the former and eight of the latter.

@@ -76,7 +76,13 @@ mod tests {
 
     #[test]
     fn other_values_are_refused() {
-        for value in [Value::Null, true.into(), 1.into(), 0.5.into(), vec![].into()] {
+        for value in [
+            Value::Null,
+            true.into(),
+            1.into(),
+            0.5.into(),
+            vec![].into(),
+        ] {
             assert!(Raw.encode(&value).is_err(), "{value:?}");
         }
     }

@@ -303,7 +303,11 @@ pub(super) fn receive(from: Target, data: Value) -> Option<Value> {
         Some(Form::Plain) => None,
         Some(Form::Event(id)) => id,
     };
-    let key = if data.get("emit").is_some() { "emit" } else { "data" };
+    let key = if data.get("emit").is_some() {
+        "emit"
+    } else {
+        "data"
+    };
     let Value::Array(mut values) = take(data, key) else {
         return None;
     };
@@ -328,7 +332,7 @@ impl Form {
         let object = data.as_object()?;
         let begins_with_name = |list: &Value| list[0].as_str().is_some();
         if object.get("emit").is_some_and(begins_with_name) {
-            return (object.len() == 1).then_some(Self::Plain);
+            return Some(Self::Plain);
         }
         let values = object.get("data")?;
         let id = object.get("id");
@@ -339,7 +343,9 @@ impl Form {
         match object.get("type")?.as_i64()? {
             EVENT if begins_with_name(values) => {
                 // A script takes 0 for no id.
-                Some(Self::Event(id.filter(|id| id.as_f64() != Some(0.0)).cloned()))
+                Some(Self::Event(
+                    id.filter(|id| id.as_f64() != Some(0.0)).cloned(),
+                ))
             }
             ACK if values.as_array().is_some() => {
                 // An id that is none of ours is that of an answer all the same.

@@ -24,9 +24,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::call::{CallError, Calls};
-use crate::primus::{
-    ClientPart, CloseReason, Object, Packet, Plugin, Spark, Value, WriteError,
-};
+use crate::primus::{ClientPart, CloseReason, Object, Packet, Plugin, Spark, Value, WriteError};
 
 /// What marks the plugin's messages on the wire.
 const MARK: &str = "primus-responder";
@@ -97,7 +95,11 @@ pub fn on_request(spark: &Spark, handler: impl Fn(Request) + Send + Sync + 'stat
 /// When the request was not sent, or the connection ended before the response came.
 pub async fn write_and_wait(spark: &Spark, data: impl Into<Value>) -> Result<Value, CallError> {
     let call = requests(spark).calls.begin();
-    spark.write(envelope("requestId", call.id.to_string().into(), data.into()))?;
+    spark.write(envelope(
+        "requestId",
+        call.id.to_string().into(),
+        data.into(),
+    ))?;
     call.answered().await
 }
 
@@ -183,7 +185,9 @@ fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),
-        other => other.as_f64().is_none_or(|number| number != 0.0 && !number.is_nan()),
+        other => other
+            .as_f64()
+            .is_none_or(|number| number != 0.0 && !number.is_nan()),
     }
 }
 

@@ -272,7 +272,7 @@ impl Spark {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.record.shared.tasks.spawn(task);
+        self.record.shared.spawn(task);
     }
 
     /// Tells the owner of an error: the connection's listener, the server's, or the log.

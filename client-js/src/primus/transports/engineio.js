@@ -109,12 +109,13 @@ function openEngineIo(client, handlers, address) {
   }
 
   function take(packet) {
-    var type = typeof packet === 'string' ? packet.charAt(0) : '';
-    var data = packet.slice(1);
+    var isText = typeof packet === 'string';
+    var type = isText && packet.charAt(0);
+    var data = isText && packet.slice(1);
     if (!sid) return begin(type === '0' ? parsed(data) : {});
     if (isOver) return;
     hear();
-    if (!type) handlers.message(packet);
+    if (!isText) handlers.message(packet);
     else if (type === '4') handlers.message(data);
     else if (type === 'b') handlers.message(fromBase64(data));
     else if (type === '2') put('3' + data);

@@ -8,39 +8,45 @@ proto.client = function () {
   drive(this, function (client, handlers) {
     var isWished = !client.AVOID_WEBSOCKETS && settings.transports[0] !== 'polling' && webSocket(client);
     var limit = client.options.fallbackTimeout === undefined ? FALLBACK_LIMIT : client.options.fallbackTimeout;
+    var mayPoll = !hasWorked && canRequest(client);
     var address = client.uri({ protocol: isWished ? 'ws:' : 'http:', query: true });
     var timers = new Timers();
     var link, socket;
 
     function toPolling() {
       timers.clear();
-      if (link !== socket) return;
-      socket.close();
+      if (socket) socket.close();
       link = openEngineIo(client, handlers, address);
       client.socket = link.socket;
     }
 
-    function sure(fn) {
+    function orPolling(fn) {
       return function (argument) {
-        if (hasWorked || !canRequest(client)) fn(argument);
-        else toPolling();
+        if (mayPoll) toPolling();
+        else fn(argument);
       };
     }
 
     if (!isWished) return openEngineIo(client, handlers, address);
-    link = socket = dial(client, address, {
-      open: function () {
-        hasWorked = true;
-        timers.clear();
-        handlers.open();
-      },
-      message: handlers.message,
-      error: sure(handlers.error),
-      close: sure(handlers.close)
-    });
-    if (!hasWorked && limit && canRequest(client)) timers.setTimeout('fallback', toPolling, limit);
+    try {
+      link = socket = dial(client, address, {
+        open: function () {
+          hasWorked = true;
+          mayPoll = false;
+          timers.clear();
+          handlers.open();
+        },
+        message: handlers.message,
+        error: orPolling(handlers.error),
+        close: orPolling(handlers.close)
+      });
+      if (mayPoll && limit) timers.setTimeout('fallback', toPolling, limit);
+    } catch (error) {
+      if (!mayPoll) throw error;
+      toPolling();
+    }
     return {
-      socket: socket.socket,
+      socket: link.socket,
       send: function (message) { link.send(message); },
       close: function () {
         timers.clear();
