@@ -20,7 +20,7 @@ test('there is nothing in the client', () => {
 });
 
 test('a member sees what is written to its room, as plain data or as an event', async () => {
-  world = await World.start({ emit: ours('emit', npmEmitter), rooms: { server: npmRooms.server } });
+  world = await World.start({ emit: ours('emit', npmEmitter), rooms: ours('rooms', npmRooms) });
   const member = await world.pair();
   const stranger = await world.pair();
   const seen = [member, stranger].map(({ client }) => ({ data: record(client, 'data'), news: record(client, 'news') }));

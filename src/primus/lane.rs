@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::inbox::PAUSE_AT;
-use super::{Packet, Spark};
+use super::{End, Packet, Spark};
 
 /// Packets that wait behind one that is being worked on.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Lane {
     waiting: VecDeque<(usize, Packet)>,
     bytes: usize,
     is_paused: bool,
+    /// The end that comes when nothing waits any more.
+    end: Option<End>,
 }
 
 impl Lane {
@@ -49,6 +51,25 @@ impl Lane {
 
     pub(super) const fn is_busy(&self) -> bool {
         self.is_busy
+    }
+
+    /// Keeps an end until the lane is free. Returns it if it is; of several, the first stands.
+    pub(super) fn end(&mut self, end: End) -> Option<End> {
+        if !self.is_busy {
+            return Some(end);
+        }
+        self.end.get_or_insert(end);
+        None
+    }
+
+    /// The end that was kept.
+    pub(super) const fn take_end(&mut self) -> Option<End> {
+        self.end.take()
+    }
+
+    /// Whether an end is kept.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.end.is_some()
     }
 
     /// Whether what waits is more than a client may send ahead.

@@ -96,12 +96,7 @@ pub fn app_library(config: &Config, global: &str, format: Format) -> Option<Stri
     for_app(config, &config.transport, global, format)
 }
 
-fn for_app(
-    config: &Config,
-    transports: &[String],
-    global: &str,
-    format: Format,
-) -> Option<String> {
+fn for_app(config: &Config, transports: &[String], global: &str, format: Format) -> Option<String> {
     let interval = config.limits.ping_interval_ms;
     let options = Options {
         pathname: stellar_transports::PATHNAME,
@@ -128,9 +123,7 @@ fn write(options: Options<'_>, format: Format) -> Option<String> {
     let fits = |transports: &[&str]| {
         transports.len() == names.len() && names.iter().all(|name| transports.contains(name))
     };
-    let (_, readable, minified) = VARIANTS
-        .iter()
-        .find(|(transports, ..)| fits(transports))?;
+    let (_, readable, minified) = VARIANTS.iter().find(|(transports, ..)| fits(transports))?;
     let interval = options.ping_interval.map(|interval| interval.as_millis());
     let settings = Settings {
         pathname: options.pathname,
@@ -225,10 +218,7 @@ impl Libraries {
         })
     }
 
-    fn build(
-        listed: &[String],
-        write: impl Fn(&[String], Format) -> Option<String>,
-    ) -> Self {
+    fn build(listed: &[String], write: impl Fn(&[String], Format) -> Option<String>) -> Self {
         let mut by_transport: Vec<(String, _)> = Vec::new();
         let spoken = listed.iter();
         let alone = spoken

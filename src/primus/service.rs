@@ -42,9 +42,11 @@ impl Facts {
     pub(super) fn library(&self, head: &Parts) -> Option<Response<Body>> {
         let Known { shared, libraries } = &*self.0;
         let path = head.uri.path().strip_prefix(&*shared.pathname)?;
-        libraries
-            .get_or_init(|| Libraries::new(shared))
-            .answer(path, head.uri.query(), &head.headers)
+        libraries.get_or_init(|| Libraries::new(shared)).answer(
+            path,
+            head.uri.query(),
+            &head.headers,
+        )
     }
 
     /// The answer to a request for the description.

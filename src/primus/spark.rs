@@ -280,12 +280,17 @@ impl Spark {
         self.end_with(End::new());
     }
 
-    /// Ends the connection as described. Later calls do nothing.
-    pub fn end_with(&self, end: End) {
-        if let Some(data) = end.data {
+    /// Ends the connection as described, once transforms are done with what was written before. Later calls do nothing.
+    pub fn end_with(&self, mut end: End) {
+        if let Some(data) = end.data.take() {
             // The connection ends either way.
             let _unsaid = self.write_value(data);
         }
+        self.end_behind(end);
+    }
+
+    /// Ends the connection; what is written to the client first is out by now.
+    fn end_now(&self, end: &End) {
         if let Some(after) = end.retry_after {
             self.engine.advise_retry(after);
         }

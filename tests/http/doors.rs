@@ -53,7 +53,10 @@ async fn a_client_of_primus_kind_is_where_primus_has_it() {
     let server = Binary::demo();
     for (path, sign) in [
         ("/primus/primus.js", "root[\"Primus\"] = Primus"),
-        ("/primus/primus.js?transport=polling", "\"transports\":[\"polling\"]"),
+        (
+            "/primus/primus.js?transport=polling",
+            "\"transports\":[\"polling\"]",
+        ),
         ("/primus/primus.min.js", "\"pingTimeout\":45000"),
         ("/primus/primus.mjs", "export default"),
     ] {

@@ -1,6 +1,6 @@
 'use strict';
 
-// A real Primus server with the server parts of npm's plugins, and real Primus clients with the client parts under test.
+// A real Primus server with the server parts of npm's plugins, and clients with the client parts under test.
 
 const fs = require('node:fs');
 const http = require('node:http');
@@ -9,6 +9,7 @@ const vm = require('node:vm');
 const { once } = require('node:events');
 const node = require('node:test');
 const Primus = require('primus');
+const generated = require('./primus');
 
 const folder = path.join(__dirname, '..', '..', 'src', 'plugins');
 const files = fs.readdirSync(folder).filter((file) => file.endsWith('.js'));
@@ -17,9 +18,15 @@ function source(name) {
   return fs.readFileSync(path.join(folder, `${name}.js`), 'utf8');
 }
 
-// What never comes fails after a while.
+// Each test runs with the client of npm and with our own; only the plugins are the same. What never comes fails after
+// a while.
 function test(name, scenario) {
-  node.test(name, { timeout: 10_000 }, scenario);
+  for (const kind of ['npm', 'generated']) {
+    node.test(`${name} (${kind} client)`, { timeout: 10_000 }, () => {
+      World.kind = kind;
+      return scenario();
+    });
+  }
 }
 
 // Our entry of the plugin list, as the generated script has it.
@@ -29,7 +36,7 @@ function load(name) {
 
 // The server part of an npm plugin with our client part.
 function ours(name, npm) {
-  return { server: npm.server, client: load(name).client };
+  return { server: npm.server, client: load(name).client, source: source(name) };
 }
 
 class World {
@@ -51,7 +58,10 @@ class World {
       spark.on('incoming::data', (text) => this.sent.push(String(text)));
       spark.on('outgoing::data', (text) => this.written.push(String(text)));
     });
-    this.Client = this.primus.Socket;
+    const sources = Object.values(plugins).map((plugin) => plugin.source);
+    this.Client = World.kind === 'generated' && sources.every((text) => text !== undefined)
+      ? generated.load('primus-ws.min.js', { plugins: `[${sources}]` })
+      : this.primus.Socket;
   }
 
   async listen(port) {

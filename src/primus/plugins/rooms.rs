@@ -325,7 +325,7 @@ impl Room {
         Ok(())
     }
 
-    /// Sends an event of the [emit](super::emit) plugin to all of them.
+    /// Sends an event of the [emit] plugin to all of them.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use crate::engine::{CloseReason, IncomingPayload, Message};
 use crate::primus::inbox::Inbox;
 use crate::primus::lane::Lane;
 use crate::primus::transform::{Step, advance, finish};
-use crate::primus::{Direction, Packet, SparkError, Transform, Value, WriteError, check};
+use crate::primus::{Direction, End, Packet, SparkError, Transform, Value, WriteError, check};
 
 impl Spark {
     pub(super) fn write_value(&self, data: Value) -> Result<Written, WriteError> {
@@ -49,10 +49,21 @@ impl Spark {
     /// Takes the outgoing lane, or leaves the packet in it.
     fn enter(&self, packet: Packet) -> Result<Option<Packet>, WriteError> {
         let mut lane = self.lane(Direction::Outgoing).lock();
+        if lane.is_ending() {
+            return Err(WriteError::Closed);
+        }
         if lane.is_full() {
             return Err(WriteError::Busy);
         }
         Ok(lane.enter(packet))
+    }
+
+    /// Ends the connection behind what was written before.
+    pub(super) fn end_behind(&self, end: End) {
+        let due = self.lane(Direction::Outgoing).lock().end(end);
+        if let Some(end) = due {
+            self.end_now(&end);
+        }
     }
 
     fn outgoing_done(&self, step: Step) {
@@ -222,15 +233,22 @@ impl Spark {
     /// Lets the packets that wait in a lane go on. Called by whoever has the lane, when it is done.
     pub(in crate::primus) fn go_on(&self, direction: Direction) {
         loop {
-            let next = {
+            let (next, end) = {
                 let mut lane = self.lane(direction).lock();
                 let next = lane.next();
                 if direction == Direction::Incoming {
                     lane.regulate(self);
                 }
-                next
+                let end = match &next {
+                    Some(_) => None,
+                    None => lane.take_end(),
+                };
+                (next, end)
             };
             let Some(packet) = next else {
+                if let Some(end) = end {
+                    self.end_now(&end);
+                }
                 return;
             };
             let is_done = match direction {

@@ -48,16 +48,20 @@ impl<'a> Reader<'a> {
         Self::nested(bytes, depth, read)
     }
 
+    /// The next bytes, but none of those that values after this one need.
     pub(in crate::primus::parser) fn take(&mut self, len: usize) -> Result<&'a [u8], ParserError> {
-        let (bytes, rest) = self.rest.split_at_checked(len).ok_or_else(too_short)?;
+        let room = self.rest.len().checked_sub(self.awaited);
+        if room.is_none_or(|room| len > room) {
+            return Err(too_short());
+        }
+        let (bytes, rest) = self.rest.split_at(len);
         self.rest = rest;
         Ok(bytes)
     }
 
     pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], ParserError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(too_short)?;
-        self.rest = rest;
-        Ok(*bytes)
+        let bytes = self.take(N)?.first_chunk();
+        bytes.copied().ok_or_else(too_short)
     }
 
     pub(in crate::primus::parser) fn byte(&mut self) -> Result<u8, ParserError> {

@@ -1,0 +1,190 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+use stellar::primus::{Primus, ReadyState, Spark, SparkError, WriteError};
+use tokio::sync::Semaphore;
+
+use crate::support::{eventually, within};
+use crate::{Log, World, rest};
+
+/// A builder whose connection handler waits for `gate`, then has data logged.
+fn gated(gate: &Arc<Semaphore>, log: &Log<i64>) -> stellar::primus::Builder {
+    let (gate, log) = (Arc::clone(gate), log.clone());
+    Primus::builder().on_connection(move |spark: Spark| {
+        let (gate, log) = (Arc::clone(&gate), log.clone());
+        async move {
+            gate.acquire().await.unwrap().forget();
+            spark.on_data(move |_, packet| log.push(packet.data.as_i64().unwrap()));
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_its_time_holds_data_back_and_loses_none() {
+    let (gate, log) = (Arc::new(Semaphore::new(0)), Log::new());
+    let mut world = World::start(gated(&gate, &log)).await;
+    let (mut client, _spark) = world.client().await;
+    client.send_all((0..50).map(|number| json!(number))).await;
+    world.received(50).await;
+    assert_eq!(log.all(), Vec::<i64>::new());
+    gate.add_permits(1);
+    client.send_all((50..100).map(|number| json!(number))).await;
+    log.becomes(0..100).await;
+}
+
+#[tokio::test]
+async fn what_came_before_the_end_is_there_after_a_slow_handler() {
+    let gate = Arc::new(Semaphore::new(0));
+    let waited_for = Arc::clone(&gate);
+    let builder = Primus::builder().on_connection(move |_: Spark| {
+        let gate = Arc::clone(&waited_for);
+        async move { gate.acquire().await.unwrap().forget() }
+    });
+    let mut world = World::start(builder).await;
+    let mut ended = world.primus.disconnections();
+    let (mut client, spark) = world.client().await;
+    let mut data = spark.data();
+    client.send_all((0..5).map(|number| json!(number))).await;
+    client.close().await;
+    within("the end", ended.next()).await.unwrap();
+    gate.add_permits(1);
+    for expected in 0..5 {
+        let packet = within("data", data.next()).await;
+        assert_eq!(packet.unwrap().data.as_i64(), Some(expected));
+    }
+    assert!(within("the end of data", data.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_ends_the_connection_for_good() {
+    let (errors, data) = (Log::new(), Log::new());
+    let (told, given) = (errors.clone(), data.clone());
+    let gate = Arc::new(Semaphore::new(0));
+    let waited_for = Arc::clone(&gate);
+    let builder = Primus::builder()
+        .on_connection(move |spark: Spark| {
+            let gate = Arc::clone(&waited_for);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                match spark.query("how").as_deref() {
+                    Some("panic") => panic!("it was told to"),
+                    _ => Err("no such user"),
+                }
+            }
+        })
+        .on_data(move |_, packet| given.push(packet.data.to_json()))
+        .on_error(move |spark, error| {
+            assert!(matches!(error, SparkError::Handler(_)));
+            told.push((spark.id().into_owned(), error.to_string()));
+        });
+    let mut world = World::start(builder).await;
+    for (number, (path, text)) in [
+        ("/primus", "the connection handler failed: no such user"),
+        (
+            "/primus?how=panic",
+            "the connection handler failed: it panicked",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut socket = crate::connect(world.address, path).await;
+        let spark = world.spark().await;
+        socket.send("\"let me in\"").await;
+        world.received(number as u64 + 1).await;
+        gate.add_permits(1);
+        let close = vec!["\"primus::server::close\"".to_owned()];
+        assert_eq!(rest(&mut socket).await, (close, 1000));
+        let error = (spark.id().into_owned(), text.to_owned());
+        assert_eq!(errors.reaches(number + 1).await[number], error);
+        eventually("the end", || world.primus.connected() == 0).await;
+    }
+    // Nobody answers for what they said.
+    assert_eq!(data.all(), [] as [serde_json::Value; 0]);
+}
+
+#[tokio::test]
+async fn streams_tell_of_connections_that_come_and_go() {
+    let mut world = World::start(Primus::builder()).await;
+    let (mut second, mut ended) = (world.primus.connections(), world.primus.disconnections());
+    let (ann, spark) = world.client().await;
+    let same = within("a connection", second.next()).await.unwrap();
+    assert_eq!(same, spark);
+    assert_eq!((same.transport(), same.is_open()), ("ws", true));
+    ann.close().await;
+    let (gone, reason) = within("an end", ended.next()).await.unwrap();
+    assert_eq!((gone, reason.label()), (spark, "peer_closed"));
+    // One that nobody reads any more is in nobody's way.
+    drop(second);
+    let (_bob, _) = world.polling().await;
+}
+
+#[tokio::test]
+async fn the_data_of_a_connection_is_a_stream() {
+    let mut world = World::start(Primus::builder()).await;
+    let (mut client, spark) = world.client().await;
+    let mut data = spark.data();
+    client.send_all([json!("a"), json!({"b": [null]})]).await;
+    let packet = within("data", data.next()).await.unwrap();
+    assert_eq!(packet.data.to_json(), json!("a"));
+    assert!(packet.raw.is_some());
+    client.close().await;
+    eventually("the end", || !spark.is_open()).await;
+    let packet = within("data", data.next()).await.unwrap();
+    assert_eq!(packet.data.to_json(), json!({"b": [null]}));
+    assert!(within("the end of data", data.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_listener_takes_over_from_the_servers() {
+    let (general, own) = (Log::new(), Log::new());
+    let log = general.clone();
+    let builder = Primus::builder().on_data(move |_, packet| log.push(packet.data.to_json()));
+    let mut world = World::start(builder).await;
+    let (mut client, spark) = world.client().await;
+    client.send(json!(1)).await;
+    general.becomes([json!(1)]).await;
+    let log = own.clone();
+    spark.on_data(move |spark, packet| {
+        log.push(packet.data.to_json());
+        spark.write("taken").unwrap();
+    });
+    client.send(json!(2)).await;
+    assert_eq!(client.next_packet().await, "taken");
+    assert_eq!((general.all(), own.all()), (vec![json!(1)], vec![json!(2)]));
+}
+
+#[tokio::test]
+async fn a_connection_is_open_until_it_is_not() {
+    let mut world = World::start(Primus::builder()).await;
+    let (client, spark) = world.client().await;
+    assert_eq!(spark.ready_state(), ReadyState::Open);
+    client.close().await;
+    eventually("the end", || spark.ready_state() == ReadyState::Closed).await;
+    assert_eq!(spark.write("late"), Err(WriteError::Closed));
+    assert!(!spark.is_open());
+    within("a client that is gone", spark.ready()).await;
+    // What was known of it still is.
+    assert_eq!(spark.uri(), "/primus");
+}
+
+/// Waits for the interval of pings, a tenth of a second here.
+#[tokio::test]
+async fn heartbeats_are_events() {
+    let interval = Duration::from_millis(100);
+    let mut world = World::start(Primus::builder().ping_interval(Some(interval))).await;
+    let (mut client, spark) = world.client().await;
+    let beats = Log::new();
+    let log = beats.clone();
+    spark.on_heartbeat(move || log.push(()));
+    assert_eq!(spark.last_heartbeat(), None);
+    // The client answers while it reads.
+    tokio::select! {
+        () = client.read_for(Duration::from_secs(10)) => {}
+        _ = beats.reaches(3) => {}
+    }
+    assert!(spark.last_heartbeat().unwrap().elapsed() < Duration::from_secs(5));
+    assert!(spark.is_open());
+}
