@@ -2,10 +2,10 @@
 //!
 //! Clients call actions, join rooms, talk and ask for files over pluggable transports. Two layers, kept apart:
 //!
-//! * [`engine`]: connections, the bus, rooms. Primus's role; usable alone.
+//! * [`engine`]: connections, the bus, rooms. Usable alone.
 //! * [`app`]: verbs, actions, middleware and files on top of it. Stellar's role.
 //!
-//! [`Server`] puts either of them on a port.
+//! Beside the app, [`primus`] is Primus's API on the same engine. [`Server`] puts each of them on a port.
 //!
 //! ```no_run
 //! use serde_json::{Value, json};
@@ -42,3 +42,8 @@ pub use stellar_transports as transports;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the guide's Rust.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/primus.md")]
+struct Guide;

@@ -6,7 +6,7 @@ const { test } = require('node:test');
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const { load, page, setUp, frames, each, opened, record } = require('./support/primus');
-const { raised, until } = require('./support/wait');
+const { limited, raised, until } = require('./support/wait');
 
 const KEYS = [
   'reconnect timeout', 'retries', 'factor', 'max', 'min', 'start', 'attempt', 'duration', 'error', 'backoff', 'scheduled',
@@ -30,6 +30,16 @@ each(test, 'silence of the server ends a connection', { pingInterval: false }, a
   await raised(client, 'online');
   assert.equal(server.sparks.length, 2);
   await until(() => !server.spark.primus.spark(server.sparks[0].id), 'the end of the silent one');
+});
+
+test('a silent connection is closed at once, not at the next attempt', async (t) => {
+  const server = await frames(t);
+  const client = server.create({ pingTimeout: 100, reconnect: { min: 600000 } });
+  await raised(client, 'open');
+  const closed = new Promise((resolve) => server.socket.once('close', resolve));
+  await raised(client, 'reconnect scheduled');
+  await limited(closed, 'the close of the socket');
+  assert.equal(client.recovery.attempt.backoff, true);
 });
 
 test('any message restarts the clock of silence', async (t) => {
@@ -168,6 +178,22 @@ test('a hint of the server is the next delay, once', async (t) => {
   const [third] = await raised(client, 'reconnect scheduled');
   assert.ok(third.scheduled <= 30, String(third.scheduled));
   assert.deepEqual(data, []);
+});
+
+test('a hint counts for one attempt, also if that fails', async (t) => {
+  const { server, create } = await setUp(t);
+  const client = create('primus-ws.min.js', { reconnect: { min: 20, max: 60, retries: 2 } });
+  const scheduled = [];
+  client.on('reconnect scheduled', (options) => scheduled.push(options.scheduled));
+  await opened(client);
+  server.spark.write('primus::server::retry::77');
+  server.spark.write('said');
+  await raised(client, 'data');
+  const failed = raised(client, 'gave up');
+  await server.stop();
+  await failed;
+  assert.equal(scheduled[0], 77);
+  assert.ok(scheduled.length === 2 && scheduled[1] >= 40 && scheduled[1] <= 60, String(scheduled));
 });
 
 test('a real Primus client swallows the hint', async (t) => {

@@ -398,6 +398,7 @@ impl Builder {
             tasks: Default::default(),
             broadcasts: Default::default(),
             stop: Default::default(),
+            destroyed: Default::default(),
             endpoint: Default::default(),
         });
         let primus = Primus::of(&shared);

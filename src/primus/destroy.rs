@@ -88,6 +88,11 @@ impl Primus {
     /// run, and ends [`listen`](Self::listen). It takes `timeout` and `grace` at the most. Calling again waits with the
     /// first.
     pub async fn destroy(&self, how: Destroy) {
+        let destroyed = &self.shared().destroyed;
+        destroyed.get_or_init(|| self.destroy_now(how)).await;
+    }
+
+    async fn destroy_now(&self, how: Destroy) {
         let shared = self.shared();
         let endpoint = Endpoint::of(shared);
         endpoint.context.drain();

@@ -139,6 +139,7 @@ async fn handle(shared: Arc<Shared>, spark: Spark) {
     if let Err(error) = handled {
         spark.fail(&SparkError::Handler(error));
         spark.end();
+        spark.reject();
     }
     spark.go_on(Direction::Incoming);
 }

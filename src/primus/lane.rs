@@ -14,6 +14,10 @@ pub(super) struct Lane {
     is_paused: bool,
     /// The end that comes when nothing waits any more.
     end: Option<End>,
+    /// Whether the connection is over. What waits still goes its way.
+    pub(super) is_over: bool,
+    /// Whether only what waits has anything to do with the connection any more.
+    pub(super) is_forgotten: bool,
 }
 
 impl Lane {
@@ -47,6 +51,12 @@ impl Lane {
         self.is_busy = false;
         self.waiting = VecDeque::new();
         None
+    }
+
+    /// Drops what waits. The lane stays taken, so nothing else goes its way either.
+    pub(super) fn discard(&mut self) {
+        self.waiting = VecDeque::new();
+        self.bytes = 0;
     }
 
     pub(super) const fn is_busy(&self) -> bool {

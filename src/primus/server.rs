@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use stellar_transports::{Limits, Metrics, Origins, Transport, Turn, primus};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     pub(super) broadcasts: Mutex<Lane>,
     /// Ends [`Primus::listen`].
     pub(super) stop: CancellationToken,
+    /// Whether that has been done; who asks again waits with who asked first.
+    pub(super) destroyed: OnceCell<()>,
     pub(super) endpoint: OnceLock<Arc<Endpoint>>,
 }
 
@@ -112,7 +115,12 @@ impl Primus {
     ///
     /// When the port cannot be had.
     pub async fn bind(&self, address: impl Into<SocketAddr>) -> Result<Bound, PrimusError> {
-        let server = crate::Server::for_primus(self).listen(address);
+        let mut config = crate::config::Config::default();
+        // The layer `forwarded` looks for clients behind proxies, with options of its own.
+        config.access.trusted_proxies = Vec::new();
+        let server = crate::Server::for_primus(self)
+            .config(config)
+            .listen(address);
         Ok(Bound {
             bound: server.bind().await?,
             stop: self.0.stop.clone(),

@@ -2,16 +2,23 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
-use stellar::primus::{CloseReason, End, Primus, Spark};
+use stellar::primus::{Builder, CloseReason, End, Primus, Spark};
 
 use crate::support::within;
 use crate::{Log, World, rest};
 
+/// A close frame without one, as Primus sends it: its clients look at the frames in front.
+const NO_CODE: u16 = 1005;
 const CLOSE: &str = "\"primus::server::close\"";
+
+/// A server that sends no pings.
+fn quiet() -> Builder {
+    Primus::builder().ping_interval(None)
+}
 
 /// What a client on a WebSocket reads when its connection is ended like this.
 async fn last_words(end: End) -> (Vec<String>, u16) {
-    let mut world = World::start(Primus::builder()).await;
+    let mut world = World::start(quiet()).await;
     let (mut socket, spark) = world.socket().await;
     spark.end_with(end);
     // What comes after the end is not said any more.
@@ -26,27 +33,27 @@ fn frames(frames: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn an_end_for_good_says_so() {
-    assert_eq!(last_words(End::new()).await, (frames(&[CLOSE]), 1000));
+    assert_eq!(last_words(End::new()).await, (frames(&[CLOSE]), NO_CODE));
     let with_data = End::new().data(json!({"bye": 1}));
     let expected = frames(&["{\"bye\":1}", CLOSE]);
-    assert_eq!(last_words(with_data).await, (expected, 1000));
+    assert_eq!(last_words(with_data).await, (expected, NO_CODE));
 }
 
 #[tokio::test]
 async fn an_end_to_come_back_from_is_silent() {
-    assert_eq!(last_words(End::new().reconnect()).await, (vec![], 4000));
+    assert_eq!(last_words(End::new().reconnect()).await, (vec![], NO_CODE));
     let with_data = End::new().data("back soon").reconnect();
     let expected = frames(&["\"back soon\""]);
-    assert_eq!(last_words(with_data).await, (expected, 4000));
+    assert_eq!(last_words(with_data).await, (expected, NO_CODE));
 }
 
 #[tokio::test]
 async fn a_hint_says_when_to_come_back() {
     let hint = "\"primus::server::retry::1500\"";
     let end = End::new().retry_after(Duration::from_millis(1500));
-    assert_eq!(last_words(end.clone()).await, (frames(&[hint]), 4000));
+    assert_eq!(last_words(end.clone()).await, (frames(&[hint]), NO_CODE));
     let expected = frames(&["\"wait\"", hint]);
-    assert_eq!(last_words(end.data("wait")).await, (expected, 4000));
+    assert_eq!(last_words(end.data("wait")).await, (expected, NO_CODE));
 }
 
 #[tokio::test]
@@ -63,7 +70,7 @@ async fn clients_that_poll_read_the_same() {
             vec!["4\"primus::server::retry::20\"", "1"],
         ),
     ] {
-        let mut world = World::start(Primus::builder()).await;
+        let mut world = World::start(quiet()).await;
         let (mut session, spark) = world.polling().await;
         spark.end_with(end);
         let mut packets = Vec::new();
@@ -76,7 +83,7 @@ async fn clients_that_poll_read_the_same() {
 
 #[tokio::test]
 async fn what_was_written_before_the_end_still_leaves() {
-    let mut world = World::start(Primus::builder()).await;
+    let mut world = World::start(quiet()).await;
     let (mut socket, spark) = world.socket().await;
     for number in 0..200 {
         spark.write(number).unwrap();
@@ -84,7 +91,7 @@ async fn what_was_written_before_the_end_still_leaves() {
     spark.end();
     let (read, code) = rest(&mut socket).await;
     let expected: Vec<_> = (0..200).map(|number| number.to_string()).collect();
-    assert_eq!((&read[..200], code), (&expected[..], 1000));
+    assert_eq!((&read[..200], code), (&expected[..], NO_CODE));
 }
 
 /// A server that tells all ways of an end into one log.

@@ -64,6 +64,7 @@ async fn a_handler_that_fails_ends_the_connection_for_good() {
     let gate = Arc::new(Semaphore::new(0));
     let waited_for = Arc::clone(&gate);
     let builder = Primus::builder()
+        .ping_interval(None)
         .on_connection(move |spark: Spark| {
             let gate = Arc::clone(&waited_for);
             async move {
@@ -96,7 +97,7 @@ async fn a_handler_that_fails_ends_the_connection_for_good() {
         world.received(number as u64 + 1).await;
         gate.add_permits(1);
         let close = vec!["\"primus::server::close\"".to_owned()];
-        assert_eq!(rest(&mut socket).await, (close, 1000));
+        assert_eq!(rest(&mut socket).await, (close, 1005));
         let error = (spark.id().into_owned(), text.to_owned());
         assert_eq!(errors.reaches(number + 1).await[number], error);
         eventually("the end", || world.primus.connected() == 0).await;

@@ -1,11 +1,13 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use stellar::primus::{Builder, Primus};
 
 use crate::support::{Client, eventually, within};
-use crate::{Log, World};
+use crate::World;
 
 #[tokio::test]
 async fn each_is_found_by_its_id() {
@@ -62,29 +64,27 @@ async fn one_after_the_other_may_take_its_time() {
     let mut world = World::start(Primus::builder()).await;
     let (_ann, _) = world.client().await;
     let (bob, second) = world.client().await;
-    let late = Log::new();
-    let (address, mut bob) = (world.address, Some(bob));
+    let late = Arc::new(Mutex::new(None));
+    let (address, primus) = (world.address, world.primus.clone());
     let mut seen = Vec::new();
-    let primus = world.primus.clone();
     primus
         .for_each_async(|spark| {
-            seen.push(spark.clone());
-            // At the first turn one connection opens. It has a turn, too.
+            seen.push(spark);
+            // At the first turn one more connects. It has a turn, too.
             let opens = seen.len() == 1;
-            let (late, connections) = (late.clone(), &mut world.connections);
+            let (late, primus) = (Arc::clone(&late), primus.clone());
             async move {
                 if opens {
                     let client = Client::open(address, "/primus").await;
-                    let spark = within("a connection", connections.next()).await;
-                    late.push(spark.unwrap());
-                    // The client lives on.
-                    std::mem::forget(client);
+                    *late.lock() = Some(client);
+                    eventually("the third", || primus.connected() == 3).await;
                 }
                 ControlFlow::Continue(())
             }
         })
         .await;
-    assert_eq!((seen.len(), seen.last()), (3, late.all().first()));
+    assert_eq!(seen.last(), Some(&world.spark().await));
+    assert_eq!(seen.len(), 3);
     // It breaks early, and whoever has left meanwhile has no turn.
     let mut turns = 0;
     primus
@@ -94,7 +94,7 @@ async fn one_after_the_other_may_take_its_time() {
         })
         .await;
     assert_eq!(turns, 1);
-    bob.take().unwrap().close().await;
+    bob.close().await;
     eventually("the end", || !second.is_open()).await;
     let mut left = Vec::new();
     primus

@@ -94,6 +94,8 @@ async fn a_star_stands_for_all_rooms_that_fit() {
     }
     bob.hears("1").await;
     assert_eq!(rooms.clients("user:1"), [b]);
+    rooms.leave(&a, "user:*");
+    assert_eq!(format!("{rooms:?}"), "Rooms { rooms: 1, patterns: 0, .. }");
     ann.hears_nothing().await;
     bob.hears_nothing().await;
 }

@@ -168,10 +168,7 @@ impl Plugin for Responder {
     }
 
     fn disconnected(&self, spark: &Spark, _: &CloseReason) {
-        let requests = requests(spark);
-        requests.calls.close();
-        // It may hold the spark, which holds this.
-        *requests.handler.write() = None;
+        requests(spark).calls.close();
     }
 
     fn client(&self) -> Option<ClientPart> {

@@ -236,9 +236,10 @@ impl Plugin for Rooms {
 
 impl fmt::Debug for Rooms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rooms = self.0.state.lock().rooms.len();
+        let state = self.0.state.lock();
         f.debug_struct("Rooms")
-            .field("rooms", &rooms)
+            .field("rooms", &state.rooms.len())
+            .field("patterns", &state.patterns.len())
             .finish_non_exhaustive()
     }
 }

@@ -233,7 +233,7 @@ impl Spark {
     /// Lets the packets that wait in a lane go on. Called by whoever has the lane, when it is done.
     pub(in crate::primus) fn go_on(&self, direction: Direction) {
         loop {
-            let (next, end) = {
+            let (next, end, is_over) = {
                 let mut lane = self.lane(direction).lock();
                 let next = lane.next();
                 if direction == Direction::Incoming {
@@ -243,11 +243,14 @@ impl Spark {
                     Some(_) => None,
                     None => lane.take_end(),
                 };
-                (next, end)
+                (next, end, lane.is_over)
             };
             let Some(packet) = next else {
                 if let Some(end) = end {
                     self.end_now(&end);
+                }
+                if is_over {
+                    self.let_go();
                 }
                 return;
             };
@@ -325,18 +328,43 @@ impl Spark {
             listeners.heartbeat = None;
             std::mem::take(&mut listeners.end)
         };
-        self.record.inbox.close();
         for listener in ended {
             listener(reason);
         }
-        for transforms in &self.record.transforms {
-            transforms.clear();
-        }
+        self.record.transforms[index(Direction::Outgoing)].clear();
+        self.lane(Direction::Incoming).lock().is_over = true;
+        self.let_go();
     }
 
     /// Nobody has any more to do with the connection: lets go of what may hold it.
     pub(in crate::primus) fn forget(&self) {
-        self.record.extensions.write().clear();
+        self.lane(Direction::Incoming).lock().is_forgotten = true;
+        self.let_go();
+    }
+
+    /// The connection is over, and the way in ends once everything that came before has gone it.
+    fn let_go(&self) {
+        let is_forgotten = {
+            let lane = self.lane(Direction::Incoming).lock();
+            if lane.is_busy() {
+                return;
+            }
+            lane.is_forgotten
+        };
+        self.record.inbox.close();
+        self.record.transforms[index(Direction::Incoming)].clear();
+        if is_forgotten {
+            self.record.extensions.write().clear();
+        }
+    }
+
+    /// The application does not want the connection: drops what its client has sent.
+    pub(in crate::primus) fn reject(&self) {
+        let mut lane = self.lane(Direction::Incoming).lock();
+        lane.discard();
+        lane.regulate(self);
+        drop(lane);
+        self.record.inbox.close();
     }
 }
 
