@@ -110,6 +110,26 @@ async function compressPrimus(variant) {
 }
 
 // All files of dist/ whose names begin with `primus-`, by name.
+// What a server adds to the library: a parser, plugins. Each is one expression, and stays one.
+async function compressPart(folder, name) {
+  const source = fs.readFileSync(path.join(__dirname, 'src', folder, `${name}.js`), 'utf8');
+  const { code } = await minify(`RESULT = ${source.trim()}`, { ecma: 5, compress: { passes: 3 }, format: { comments: false } });
+  return `/*! ${NOTICE} */\n(${code.replace(/^RESULT=/, '').replace(/;$/, '')})\n`;
+}
+
+const PARTS = {
+  parsers: ['msgpack', 'binary', 'ejson', 'raw'],
+  plugins: ['emit', 'multiplex', 'responder'],
+};
+
+async function buildParts() {
+  const files = {};
+  for (const [folder, names] of Object.entries(PARTS)) {
+    for (const name of names) files[`primus-${folder.slice(0, -1)}-${name}.min.js`] = await compressPart(folder, name);
+  }
+  return files;
+}
+
 async function buildPrimus() {
   const files = {};
   for (const variant of Object.keys(PRIMUS_VARIANTS)) {
@@ -129,11 +149,11 @@ async function build() {
   return files;
 }
 
-module.exports = { build, buildPrimus };
+module.exports = { build, buildPrimus, buildParts };
 
 if (require.main === module) {
-  Promise.all([build(), buildPrimus()]).then(([stellar, primus]) => {
-    const files = { ...stellar, ...primus };
+  Promise.all([build(), buildPrimus(), buildParts()]).then((built) => {
+    const files = Object.assign({}, ...built);
     fs.mkdirSync(path.join(__dirname, 'dist'), { recursive: true });
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(__dirname, 'dist', name), text);
   });

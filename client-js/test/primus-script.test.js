@@ -10,7 +10,7 @@ const path = require('node:path');
 const vm = require('node:vm');
 const zlib = require('node:zlib');
 const acorn = require('acorn');
-const { buildPrimus } = require('../build');
+const { buildParts, buildPrimus } = require('../build');
 const { ROOT, read } = require('./support/load');
 const { FILES, expression, wrapped, load } = require('./support/primus');
 
@@ -97,8 +97,19 @@ test('dist/ is fresh, and holds no other Primus client', async () => {
   const files = await buildPrimus();
   assert.deepEqual(Object.keys(files), FILES);
   for (const file of FILES) assert.equal(read(`dist/${file}`), files[file], `${file}: run npm run build`);
+  const parts = await buildParts();
+  for (const [file, text] of Object.entries(parts)) assert.equal(read(`dist/${file}`), text, `${file}: run npm run build`);
   const there = fs.readdirSync(path.join(ROOT, 'dist')).filter((name) => name.startsWith('primus-'));
-  assert.deepEqual(there.sort(), [...FILES].sort());
+  assert.deepEqual(there.sort(), [...FILES, ...Object.keys(parts)].sort());
+});
+
+test('a part is an expression that is the same as its source', async () => {
+  for (const file of Object.keys(await buildParts())) {
+    const [, kind, name] = /^primus-(\w+)-(\w+)\.min/.exec(file);
+    const [built, source] = [`dist/${file}`, `src/${kind}s/${name}.js`].map((one) => vm.runInThisContext(`(${read(one)})`));
+    assert.deepEqual(Object.keys(built), Object.keys(source), file);
+    assert.ok(Object.keys(built).length >= 3, file);
+  }
 });
 
 test('the declarations fit their uses', () => {

@@ -105,7 +105,7 @@ impl Handler for Dispatcher {
         let shared = Arc::clone(&self.0);
         shared.strike_off(&spark);
         for plugin in &*shared.plugins {
-            plugin.disconnected(&spark, reason);
+            spark.guard(|| plugin.disconnected(&spark, reason));
         }
         spark.closed(reason);
         if !shared.disconnections.tell(&(spark.clone(), reason.clone())) {

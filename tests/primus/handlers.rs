@@ -3,14 +3,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
-use stellar::primus::{Primus, ReadyState, Spark, SparkError, WriteError};
+use stellar::primus::{
+    Builder, Direction, Primus, ReadyState, Spark, SparkError, Transform, WriteError,
+};
 use tokio::sync::Semaphore;
 
 use crate::support::{eventually, within};
 use crate::{Log, World, rest};
 
 /// A builder whose connection handler waits for `gate`, then has data logged.
-fn gated(gate: &Arc<Semaphore>, log: &Log<i64>) -> stellar::primus::Builder {
+fn gated(gate: &Arc<Semaphore>, log: &Log<i64>) -> Builder {
     let (gate, log) = (Arc::clone(gate), log.clone());
     Primus::builder().on_connection(move |spark: Spark| {
         let (gate, log) = (Arc::clone(&gate), log.clone());
@@ -188,4 +190,31 @@ async fn heartbeats_are_events() {
     }
     assert!(spark.last_heartbeat().unwrap().elapsed() < Duration::from_secs(5));
     assert!(spark.is_open());
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_costs_its_connection_and_no_other() {
+    let yielding = Transform::waiting(|packet| async move {
+        tokio::task::yield_now().await;
+        Ok(Some(packet))
+    });
+    for is_slow in [false, true] {
+        let mut builder = Primus::builder().on_data(|spark, packet| {
+            assert!(packet.data.as_str() != Some("boom"), "as it was told to");
+            spark.write(packet.data).unwrap();
+        });
+        if is_slow {
+            builder = builder.transform(Direction::Incoming, yielding.clone());
+        }
+        let mut world = World::start(builder).await;
+        let mut ended = world.primus.disconnections();
+        let (mut ann, spark) = world.client().await;
+        let (mut bob, _) = world.client().await;
+        ann.send(json!("boom")).await;
+        ann.closed().await;
+        let (gone, reason) = within("the end", ended.next()).await.unwrap();
+        assert_eq!((gone, reason.label()), (spark, "internal"));
+        bob.send(json!("elsewhere")).await;
+        assert_eq!(bob.next_packet().await, "elsewhere");
+    }
 }

@@ -48,7 +48,6 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use serde_json::Value as Json;
 use stellar::primus::{Builder, Connections, Primus, Spark};
 use stellar::transports::Metrics;
 use support::engineio::{Opening, PRIMUS, Session, Socket, Version};
@@ -161,10 +160,4 @@ async fn rest(socket: &mut Socket) -> (Vec<String>, u16) {
         frames.push(frame.text_form("binary "));
     }
     (frames, socket.closed().await)
-}
-
-/// The next frame, which is JSON.
-async fn json(socket: &mut Socket) -> Json {
-    let text = socket.packet().await.text_form("binary ");
-    serde_json::from_str(&text).unwrap()
 }

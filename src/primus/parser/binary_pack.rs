@@ -47,7 +47,7 @@ impl Parser for BinaryPack {
     }
 
     fn client(&self) -> Option<Cow<'static, str>> {
-        Some(include_str!("../../../client-js/src/parsers/binary.js").into())
+        Some(include_str!("../../../client-js/dist/primus-parser-binary.min.js").into())
     }
 }
 

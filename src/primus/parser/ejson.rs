@@ -73,7 +73,7 @@ impl Parser for Ejson {
     }
 
     fn client(&self) -> Option<Cow<'static, str>> {
-        Some(include_str!("../../../client-js/src/parsers/ejson.js").into())
+        Some(include_str!("../../../client-js/dist/primus-parser-ejson.min.js").into())
     }
 }
 

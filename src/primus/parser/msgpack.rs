@@ -74,7 +74,7 @@ impl Parser for MsgPack {
     }
 
     fn client(&self) -> Option<Cow<'static, str>> {
-        Some(include_str!("../../../client-js/src/parsers/msgpack.js").into())
+        Some(include_str!("../../../client-js/dist/primus-parser-msgpack.min.js").into())
     }
 }
 

@@ -45,7 +45,7 @@ impl Parser for Raw {
     }
 
     fn client(&self) -> Option<Cow<'static, str>> {
-        Some(include_str!("../../../client-js/src/parsers/raw.js").into())
+        Some(include_str!("../../../client-js/dist/primus-parser-raw.min.js").into())
     }
 }
 

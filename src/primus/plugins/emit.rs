@@ -89,7 +89,7 @@ impl Plugin for Emit {
     }
 
     fn client(&self) -> Option<ClientPart> {
-        let source = include_str!("../../../client-js/src/plugins/emit.js");
+        let source = include_str!("../../../client-js/dist/primus-plugin-emit.min.js");
         Some(ClientPart::with_library(source))
     }
 }

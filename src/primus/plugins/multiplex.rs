@@ -300,7 +300,7 @@ impl Plugin for Multiplex {
     }
 
     fn client(&self) -> Option<ClientPart> {
-        let source = include_str!("../../../client-js/src/plugins/multiplex.js");
+        let source = include_str!("../../../client-js/dist/primus-plugin-multiplex.min.js");
         Some(ClientPart::with_library(source))
     }
 }

@@ -172,7 +172,7 @@ impl Plugin for Responder {
     }
 
     fn client(&self) -> Option<ClientPart> {
-        let source = include_str!("../../../client-js/src/plugins/responder.js");
+        let source = include_str!("../../../client-js/dist/primus-plugin-responder.min.js");
         Some(ClientPart::with_library(source))
     }
 }

@@ -1,5 +1,6 @@
 //! The way of messages through one connection: transforms, plugins, inbox, and back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -71,13 +72,14 @@ impl Spark {
             Step::Through(packet) => self.send(&packet.data).map(|_| ()),
             Step::Dropped | Step::Waits(..) => Ok(()),
             Step::Failed(error) => {
-                return self.fail(&SparkError::Transform(Direction::Outgoing, error));
+                let error = SparkError::Transform(Direction::Outgoing, error);
+                return self.guard(|| self.fail(&error));
             }
         };
         // Nobody waits for the outcome any more.
         match written {
             Ok(()) | Err(WriteError::Closed) => {}
-            Err(error) => self.fail(&SparkError::Write(error)),
+            Err(error) => self.guard(|| self.fail(&SparkError::Write(error))),
         }
     }
 
@@ -162,7 +164,7 @@ impl Spark {
         let shared = &self.record.shared;
         let data = match shared.parser.decode(message) {
             Ok(data) => data,
-            Err(error) => return self.fail(&SparkError::Parser(error)),
+            Err(error) => return self.guard(|| self.fail(&SparkError::Parser(error))),
         };
         let raw = match message {
             IncomingPayload::Text(text) => Payload::Text(text.into()),
@@ -186,7 +188,7 @@ impl Spark {
     fn work_on(&self, packet: Packet) -> bool {
         let packet = self.own(packet);
         let Some(transforms) = self.transforms(Direction::Incoming, &packet) else {
-            self.deliver(packet);
+            self.incoming_done(Step::Through(packet));
             return true;
         };
         match advance(&transforms, 0, packet) {
@@ -207,10 +209,19 @@ impl Spark {
     }
 
     fn incoming_done(&self, step: Step) {
-        match step {
+        self.guard(|| match step {
             Step::Through(packet) => self.deliver(packet),
             Step::Dropped | Step::Waits(..) => {}
             Step::Failed(error) => self.fail(&SparkError::Transform(Direction::Incoming, error)),
+        });
+    }
+
+    /// Calls the application. If it panics, that costs this connection, but must not leave its lane taken: nothing would
+    /// tell the client.
+    pub(in crate::primus) fn guard(&self, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            tracing::error!(spark = %self.id(), "a listener or plugin panicked; its connection is closed");
+            self.engine.end(CloseReason::Internal);
         }
     }
 
@@ -315,7 +326,7 @@ impl Spark {
             listeners.heartbeat.clone()
         };
         if let Some(listener) = listener {
-            listener();
+            self.guard(|| listener());
         }
     }
 
@@ -329,7 +340,7 @@ impl Spark {
             std::mem::take(&mut listeners.end)
         };
         for listener in ended {
-            listener(reason);
+            self.guard(|| listener(reason));
         }
         self.record.transforms[index(Direction::Outgoing)].clear();
         self.lane(Direction::Incoming).lock().is_over = true;
