@@ -179,7 +179,11 @@ impl Server {
         };
         let settings = Settings {
             security,
-            trusted_proxies: config.access.trusted_proxies.clone().into(),
+            trusted_proxies: match &router.primus {
+                // It has a layer of its own for this, which asks about the socket.
+                Some(_) => Vec::new().into(),
+                None => config.access.trusted_proxies.clone().into(),
+            },
             max_connections: max_connections(config.access.max_connections),
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
             write_timeout: Duration::from_millis(config.limits.write_timeout_ms),

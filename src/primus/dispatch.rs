@@ -103,6 +103,7 @@ impl Handler for Dispatcher {
     ) -> Option<BoxFuture<'static, ()>> {
         let spark = Spark::of(engine)?;
         let shared = Arc::clone(&self.0);
+        let forgetting = Forgetting(spark.clone());
         shared.strike_off(&spark);
         for plugin in &*shared.plugins {
             spark.guard(|| plugin.disconnected(&spark, reason));
@@ -115,14 +116,20 @@ impl Handler for Dispatcher {
             .on_disconnection
             .as_ref()
             .map(|handler| handler(spark.clone(), reason.clone()));
-        let Some(handled) = handled else {
-            spark.forget();
-            return None;
-        };
+        let handled = handled?;
         Some(Box::pin(async move {
             handled.await;
-            spark.forget();
+            drop(forgetting);
         }))
+    }
+}
+
+/// Forgets a connection when dropped: when its handler is done, has panicked, or took too long.
+struct Forgetting(Spark);
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.0.forget();
     }
 }
 

@@ -194,7 +194,8 @@ impl Primus {
     /// clients of a kind; only connections with transforms of their own get theirs made for them.
     ///
     /// Where a transform of the server takes its time, this returns before the message is sent. Messages to all keep their
-    /// order then, but what is written to one connection meanwhile comes before.
+    /// order then, but what is written to one connection meanwhile comes before. What several threads write at once may
+    /// reach one client in another order than the next.
     ///
     /// # Errors
     ///
@@ -219,6 +220,10 @@ impl Primus {
     /// Sends to these connections, or all.
     fn send_all(&self, to: Option<Arc<[Spark]>>, data: Value) -> Result<(), WriteError> {
         check(&data)?;
+        if self.0.transforms[1].all().is_none() {
+            // Nothing to wait for, so whoever else writes is not waited for either.
+            return self.broadcast(&Packet::to(to, data));
+        }
         let packet = {
             let mut lane = self.0.broadcasts.lock();
             if lane.is_full() {

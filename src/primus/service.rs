@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http::header::VARY;
+use http::header::{UPGRADE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -133,7 +133,7 @@ impl Endpoint {
             return body::text(StatusCode::NOT_FOUND, "not found\n");
         }
         let (mut head, body) = request.into_parts();
-        let kind = if head.headers.contains_key(http::header::UPGRADE) {
+        let kind = if is_handshake(&head.headers) {
             RequestKind::Upgrade
         } else {
             RequestKind::Http
@@ -192,6 +192,15 @@ impl fmt::Debug for Endpoint {
             .field("primus", &self.shared)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a request asks for a WebSocket. Other protocols are offered by clients that do without them, too.
+fn is_handshake(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(UPGRADE).iter();
+    offers
+        .filter_map(|offer| offer.to_str().ok())
+        .flat_map(|offer| offer.split(','))
+        .any(|offer| offer.trim().eq_ignore_ascii_case("websocket"))
 }
 
 /// Adds what the layers want the answer to have.

@@ -11,7 +11,6 @@ use http::{Extensions, HeaderMap, HeaderValue, Uri};
 use parking_lot::{Mutex, RwLock};
 use stellar_transports::{Handshake, Peer};
 
-use self::flow::index;
 pub(super) use self::flow::message;
 use super::inbox::{Data, Inbox, Listener};
 use super::lane::Lane;
@@ -318,12 +317,19 @@ impl Spark {
     /// Calls `listener` with what goes wrong and does not end the connection: messages that cannot be read, transforms
     /// that fail. It replaces the last one; without one, errors are logged.
     pub fn on_error(&self, listener: impl Fn(&SparkError) + Send + Sync + 'static) {
-        self.record.listeners.lock().error = Some(Arc::new(listener));
+        let mut listeners = self.record.listeners.lock();
+        // One that came after the end would be kept, and with it what it holds.
+        if listeners.ended.is_none() {
+            listeners.error = Some(Arc::new(listener));
+        }
     }
 
     /// Calls `listener` when the client answers a ping, or sends one. It replaces the last one.
     pub fn on_heartbeat(&self, listener: impl Fn() + Send + Sync + 'static) {
-        self.record.listeners.lock().heartbeat = Some(Arc::new(listener));
+        let mut listeners = self.record.listeners.lock();
+        if listeners.ended.is_none() {
+            listeners.heartbeat = Some(Arc::new(listener));
+        }
     }
 
     /// When the client answered a ping last.
@@ -345,7 +351,7 @@ impl Spark {
 
     /// Adds a transform for this connection's messages, behind those of the server.
     pub fn transform(&self, direction: Direction, transform: Transform) {
-        self.record.transforms[index(direction)].add(transform);
+        self.add_transform(direction, transform);
     }
 
     /// Stops reading from the client until [`resume`](Self::resume) was called as often as this.

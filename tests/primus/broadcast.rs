@@ -178,3 +178,31 @@ async fn one_that_does_not_read_does_not_hold_up_the_others() {
     }
     assert!(fast.is_open() && written > 32, "{written}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_threads_may_write_large_messages_to_all_at_once() {
+    const EACH: usize = 10;
+    let mut world = World::start(Primus::builder()).await;
+    let (mut clients, _) = clients(&mut world, 10).await;
+    let writers = [0, 1, 2, 3].map(|writer| {
+        let primus = world.primus.clone();
+        tokio::task::spawn_blocking(move || {
+            let filling = "x".repeat(100_000);
+            for number in 0..EACH {
+                primus.write(json!([writer, number, filling])).unwrap();
+            }
+        })
+    });
+    for client in &mut clients {
+        let mut next = [0; 4];
+        for _ in 0..4 * EACH {
+            let packet = client.next_packet().await;
+            let writer = usize::try_from(packet[0].as_u64().unwrap()).unwrap();
+            assert_eq!(packet[1], next[writer]);
+            next[writer] += 1;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}

@@ -38,20 +38,32 @@ async fn for_good_at_once() {
     let mut ended = world.primus.disconnections();
     let primus = world.primus.clone();
     let destroying = tokio::spawn(async move { primus.destroy(Destroy::new()).await });
-    let last = within("the clients", join_all(sockets.into_iter().map(last_frames))).await;
+    let last = within(
+        "the clients",
+        join_all(sockets.into_iter().map(last_frames)),
+    )
+    .await;
     assert_eq!(last, [[CLOSE]; 3]);
     assert_eq!(session.next().await, format!("4{CLOSE}").as_str());
     assert_eq!(session.next().await, "1");
     within("the end", destroying).await.unwrap();
     assert_eq!(world.primus.connected(), 0);
     // Nobody serves any more, and the streams are over.
-    within("the end of listening", &mut world.serving).await.unwrap();
+    within("the end of listening", &mut world.serving)
+        .await
+        .unwrap();
     assert!(tokio::net::TcpStream::connect(world.address).await.is_err());
     assert!(world.connections.next().await.is_none());
-    let reasons: Vec<_> = ended.by_ref().map(|(_, reason)| reason.label()).collect().await;
+    let reasons: Vec<_> = ended
+        .by_ref()
+        .map(|(_, reason)| reason.label())
+        .collect()
+        .await;
     assert_eq!(reasons, ["ended"; 4]);
     // Again, with nothing left to do.
-    let again = world.primus.destroy(Destroy::new().timeout(Duration::from_secs(60)));
+    let again = world
+        .primus
+        .destroy(Destroy::new().timeout(Duration::from_secs(60)));
     within("the second time", again).await;
 }
 
@@ -104,12 +116,18 @@ async fn a_timeout_spreads_the_ends_and_lets_nobody_in_meanwhile() {
         }));
         if number == 0 {
             crate::support::eventually("the first end", || world.primus.connected() < 10).await;
-            let refused = Client::connect(world.address, "/primus", &[]).await.unwrap_err();
+            let refused = Client::connect(world.address, "/primus", &[])
+                .await
+                .unwrap_err();
             assert_eq!(refused.status, 503);
             assert!(!destroying.is_finished());
         }
     }
-    let mut ends: Vec<Duration> = join_all(ends).await.into_iter().map(Result::unwrap).collect();
+    let mut ends: Vec<Duration> = join_all(ends)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     ends.sort();
     within("the end", destroying).await.unwrap();
     let took = start.elapsed();
@@ -174,7 +192,9 @@ async fn who_asks_a_second_time_waits_with_the_first() {
     let mut world = World::start(quiet()).await;
     let sockets = sockets(&mut world, 6).await;
     let reading = join_all(sockets.into_iter().map(last_frames));
-    let how = Destroy::new().reconnect().timeout(Duration::from_millis(300));
+    let how = Destroy::new()
+        .reconnect()
+        .timeout(Duration::from_millis(300));
     let first = async {
         world.primus.destroy(how).await;
         Instant::now()
@@ -198,5 +218,50 @@ async fn a_server_that_never_listened_can_be_destroyed() {
     let primus = quiet().build().unwrap();
     within("the end", primus.destroy(Destroy::new())).await;
     // It does not begin to listen afterwards.
-    within("no listening", primus.listen(([127, 0, 0, 1], 0))).await.unwrap();
+    within("no listening", primus.listen(([127, 0, 0, 1], 0)))
+        .await
+        .unwrap();
+}
+
+/// Everything at once: clients that come, talk and leave, messages to all, and in the middle of it the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_in_the_middle_of_a_crowd_is_an_end() {
+    let builder = quiet().on_data(|spark, packet| {
+        let _over = spark.write(packet.data);
+    });
+    let world = World::start(builder).await;
+    let address = world.address;
+    let crowd: Vec<_> = (0..8)
+        .map(|_| {
+            tokio::spawn(async move {
+                // Until nobody is let in any more.
+                let mut visits = 0;
+                while let Ok(mut socket) = Socket::connect(address, "/primus", &[]).await {
+                    for _ in 0..5 {
+                        socket.try_send("\"x\"").await;
+                        socket.next().await;
+                    }
+                    visits += 1;
+                    if visits % 2 == 0 {
+                        socket.close().await;
+                    }
+                }
+                visits
+            })
+        })
+        .collect();
+    world.received(200).await;
+    for number in 0..100 {
+        world.primus.write(number).unwrap();
+        tokio::task::yield_now().await;
+    }
+    // While there is a pace to keep, the port is open, and its answer is no.
+    let how = Destroy::new().timeout(Duration::from_millis(300));
+    within("the end", world.primus.destroy(how)).await;
+    assert_eq!(world.primus.connected(), 0);
+    within("the end of listening", world.serving).await.unwrap();
+    for visitor in crowd {
+        visitor.abort();
+    }
+    assert!(world.primus.sparks().is_empty());
 }

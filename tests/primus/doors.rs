@@ -1,7 +1,8 @@
 use stellar::primus::{Primus, PrimusError};
 
-use crate::support::engineio::{ENGINE, Opening, Version};
 use crate::support::Client;
+use crate::support::engineio::{ENGINE, Opening, Version};
+use crate::support::socketio::{Kind, Peer};
 use crate::{Log, World, web};
 
 const SPEC: &str = "{\"pingInterval\":30000,\"pathname\":\"/primus\",\"version\":\"8.0.9\",\
@@ -20,15 +21,30 @@ fn a_pathname_is_segments() {
         let primus = Primus::builder().pathname(given).build().unwrap();
         assert_eq!(primus.pathname(), pathname);
     }
-    for given in ["", "/", "//", "/live?", "/live?now", "/live#now", "/li ve", "/li\nve"] {
+    for given in [
+        "",
+        "/",
+        "//",
+        "/live?",
+        "/live?now",
+        "/live#now",
+        "/li ve",
+        "/li\nve",
+    ] {
         let error = Primus::builder().pathname(given).build().unwrap_err();
-        assert!(matches!(error, PrimusError::Pathname(text) if text == given), "{given}");
+        assert!(
+            matches!(error, PrimusError::Pathname(text) if text == given),
+            "{given}"
+        );
     }
 }
 
 #[test]
 fn other_options_that_cannot_work_are_errors() {
-    let error = Primus::builder().transports(["ws", "pigeon"]).build().unwrap_err();
+    let error = Primus::builder()
+        .transports(["ws", "pigeon"])
+        .build()
+        .unwrap_err();
     assert!(matches!(error, PrimusError::Transport(name) if name == "pigeon"));
     for global in ["", "a<b", "a\"b", "a\\b", "a\nb"] {
         let error = Primus::builder().global(global).build().unwrap_err();
@@ -44,7 +60,13 @@ async fn clients_come_in_at_the_pathname_and_nowhere_near_it() {
         assert_eq!(world.spark().await.uri(), path);
         drop(client);
     }
-    for path in ["/live/nowhere", "/live", "/primus", "/live/now%2F", "/LIVE/now"] {
+    for path in [
+        "/live/nowhere",
+        "/live",
+        "/primus",
+        "/live/now%2F",
+        "/LIVE/now",
+    ] {
         let refused = Client::connect(world.address, path, &[]).await.unwrap_err();
         assert_eq!(refused.status, 404, "{path}");
         assert_eq!(web::get(world.address, path).await.status, 404, "{path}");
@@ -77,13 +99,23 @@ async fn every_door_leads_to_the_same_server() {
     let mut plain = Client::open(world.address, "/ws").await;
     plain.send_text("1").await;
     assert_eq!(log.reaches(1).await[0], ("ws", 1.into()));
-    let mut bare = Opening::new(world.address, Version::V4).door(ENGINE).session().await;
+    let mut bare = Opening::new(world.address, Version::V4)
+        .door(ENGINE)
+        .session()
+        .await;
     bare.send_text("42").await;
     assert_eq!(log.reaches(2).await[1], ("polling", 2.into()));
-    let mut old = Opening::new(world.address, Version::V3).door(ENGINE).session().await;
+    let mut old = Opening::new(world.address, Version::V3)
+        .door(ENGINE)
+        .session()
+        .await;
     old.send_text("43").await;
     assert_eq!(log.reaches(3).await[2], ("polling", 3.into()));
-    let sparks = [world.spark().await, world.spark().await, world.spark().await];
+    let sparks = [
+        world.spark().await,
+        world.spark().await,
+        world.spark().await,
+    ];
     assert_eq!(world.primus.connected(), 3);
     world.primus.write("to all").unwrap();
     assert_eq!(plain.next_packet().await, "to all");
@@ -91,6 +123,21 @@ async fn every_door_leads_to_the_same_server() {
     assert_eq!(old.next_json().await, "to all");
     for spark in &sparks {
         assert_eq!(world.primus.spark(&spark.id()).as_ref(), Some(spark));
+    }
+}
+
+#[tokio::test]
+async fn clients_of_socket_io_are_connections_like_others() {
+    for kind in Kind::ALL {
+        let mut world = World::start(Primus::builder()).await;
+        let mut peer = Peer::open(world.address, kind).await;
+        if kind.version == Version::V4 {
+            peer.send("40").await;
+        }
+        let spark = world.spark().await;
+        assert_eq!(spark.transport(), "socketio");
+        spark.write("hello").unwrap();
+        peer.wait_for("42[\"message\",\"hello\"]").await;
     }
 }
 
@@ -145,7 +192,10 @@ async fn the_client_library_is_served_returned_and_saved() {
     let library = world.primus.library().unwrap();
     let reply = web::get(world.address, "/live/primus.js?cached=no").await;
     assert_eq!((reply.status, reply.text()), (200, &*library));
-    assert_eq!(reply.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(
+        reply.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
     assert!(library.contains("/live") && library.contains("Live"));
     let folder = tempfile::tempdir().unwrap();
     let [readable, small] = ["primus.js", "primus.min.js"].map(|name| folder.path().join(name));
@@ -154,7 +204,10 @@ async fn the_client_library_is_served_returned_and_saved() {
     assert_eq!(std::fs::read_to_string(readable).unwrap(), library);
     let small = std::fs::read_to_string(small).unwrap();
     assert!(small.len() < library.len() / 2, "{}", small.len());
-    assert_eq!(web::get(world.address, "/live/primus.min.js").await.text(), small);
+    assert_eq!(
+        web::get(world.address, "/live/primus.min.js").await.text(),
+        small
+    );
     // There is none for transports that it could not speak.
     let primus = Primus::builder().transports(["socketio"]).build().unwrap();
     assert_eq!(primus.library(), None);

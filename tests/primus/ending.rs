@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::json;
@@ -94,11 +94,10 @@ async fn what_was_written_before_the_end_still_leaves() {
     assert_eq!((&read[..200], code), (&expected[..], NO_CODE));
 }
 
-/// A server that tells all ways of an end into one log.
-async fn told() -> (World, Log<String>) {
+/// A server that notes every end in a log.
+async fn told(interval: Option<Duration>) -> (World, Log<String>) {
     let log = Log::new();
     let told = log.clone();
-    let interval = Some(Duration::from_millis(200));
     let builder = Primus::builder()
         .ping_interval(interval)
         .max_length(1000)
@@ -136,7 +135,7 @@ async fn everybody_is_told_the_reason() {
         "reconnect",
         "message_too_big",
     ] {
-        let (mut world, log) = told().await;
+        let (mut world, log) = told(None).await;
         let mut ended = world.primus.disconnections();
         let (mut client, spark) = world.client().await;
         listen(&spark, &log);
@@ -165,7 +164,7 @@ async fn everybody_is_told_the_reason() {
 /// Waits for two intervals of pings, a fifth of a second each.
 #[tokio::test]
 async fn silence_is_a_reason() {
-    let (mut world, log) = told().await;
+    let (mut world, log) = told(Some(Duration::from_millis(200))).await;
     let (mut client, spark) = world.client().await;
     listen(&spark, &log);
     client.ignore_primus_pings();
@@ -176,9 +175,23 @@ async fn silence_is_a_reason() {
 
 #[tokio::test]
 async fn polling_clients_end_for_reasons_too() {
-    let (mut world, log) = told().await;
+    let (mut world, log) = told(None).await;
     let (mut session, spark) = world.polling().await;
     listen(&spark, &log);
     session.send_text("1").await;
     ends_as(&world, &spark, &log, "peer_closed").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_read_from_ends_like_others() {
+    let (mut world, log) = told(None).await;
+    let (mut socket, spark) = world.socket().await;
+    listen(&spark, &log);
+    spark.pause();
+    let start = Instant::now();
+    spark.end();
+    assert_eq!(rest(&mut socket).await, (frames(&[CLOSE]), NO_CODE));
+    ends_as(&world, &spark, &log, "ended").await;
+    // Not only once the server's patience with the client's part of it is over.
+    assert!(start.elapsed() < Duration::from_secs(2));
 }

@@ -173,10 +173,10 @@ async fn a_connection_is_open_until_it_is_not() {
     assert_eq!(spark.uri(), "/primus");
 }
 
-/// Waits for the interval of pings, a tenth of a second here.
+/// Waits for the interval of pings, a third of a second here.
 #[tokio::test]
 async fn heartbeats_are_events() {
-    let interval = Duration::from_millis(100);
+    let interval = Duration::from_millis(333);
     let mut world = World::start(Primus::builder().ping_interval(Some(interval))).await;
     let (mut client, spark) = world.client().await;
     let beats = Log::new();
@@ -217,4 +217,27 @@ async fn a_listener_that_panics_costs_its_connection_and_no_other() {
         bob.send(json!("elsewhere")).await;
         assert_eq!(bob.next_packet().await, "elsewhere");
     }
+}
+
+#[tokio::test]
+async fn what_was_set_is_there_until_the_last_handler_is_done() {
+    let log = Log::new();
+    let seen = log.clone();
+    let builder = Primus::builder()
+        .on_connection(|spark: Spark| async move { spark.set("a value") })
+        .on_disconnection(move |spark: Spark, _| {
+            let log = seen.clone();
+            async move {
+                tokio::task::yield_now().await;
+                log.push(spark.get::<&str>());
+            }
+        });
+    let mut world = World::start(builder).await;
+    let (client, spark) = world.client().await;
+    eventually("the value", || spark.get::<&str>().is_some()).await;
+    assert_eq!(spark.get_or_set(|| "another"), "a value");
+    assert_eq!(spark.get_or_set(|| 7), 7);
+    client.close().await;
+    log.becomes([Some("a value")]).await;
+    eventually("nothing", || spark.get::<&str>().is_none()).await;
 }

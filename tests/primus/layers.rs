@@ -9,7 +9,7 @@ use stellar::transports::body;
 use tokio::sync::Semaphore;
 
 use crate::support::Client;
-use crate::support::engineio::{Opening, PRIMUS, Version};
+use crate::support::engineio::{Line, Opening, PRIMUS, Request, Version};
 use crate::{Log, World, web};
 
 /// A layer that notes that a request has come, and lets it go on.
@@ -68,7 +68,10 @@ async fn an_answer_is_the_last_word() {
         if exchange.head.uri.path() != "/primus/tea" {
             return Ok(Next::Continue);
         }
-        Ok(Next::answer(body::text(StatusCode::IM_A_TEAPOT, "no coffee")))
+        Ok(Next::answer(body::text(
+            StatusCode::IM_A_TEAPOT,
+            "no coffee",
+        )))
     };
     let log = Log::new();
     let builder = Primus::builder()
@@ -115,7 +118,10 @@ async fn a_refusal_is_status_and_json() {
         assert_eq!(refused.header("content-type"), Some("application/json"));
         let challenge = (status == 401).then_some("Bearer");
         assert_eq!(refused.header("www-authenticate"), challenge);
-        assert_eq!(polled.header("www-authenticate"), challenge.unwrap_or_default());
+        assert_eq!(
+            polled.header("www-authenticate"),
+            challenge.unwrap_or_default()
+        );
     }
     assert_eq!(world.primus.connected(), 0);
 }
@@ -133,17 +139,24 @@ async fn what_a_layer_finds_is_seen_by_authorization_and_stays_with_the_connecti
         }
         Ok(Next::Continue)
     };
-    let builder = Primus::builder().layer("identify", identify).authorize(|handshake| {
-        Box::pin(async move {
-            match handshake.extensions.get::<User>() {
-                Some(_) => Ok(()),
-                None => Err(Refusal::new("nobody")),
-            }
-        })
-    });
+    let builder = Primus::builder()
+        .layer("identify", identify)
+        .authorize(|handshake| {
+            Box::pin(async move {
+                match handshake.extensions.get::<User>() {
+                    Some(_) => Ok(()),
+                    None => Err(Refusal::new("nobody")),
+                }
+            })
+        });
     let mut world = World::start(builder).await;
-    let refused = Client::connect(world.address, "/primus", &[]).await.unwrap_err();
-    assert_eq!((refused.status, &*refused.body), (401, "{\"error\":\"nobody\"}"));
+    let refused = Client::connect(world.address, "/primus", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.status, &*refused.body),
+        (401, "{\"error\":\"nobody\"}")
+    );
     let ann = Client::connect(world.address, "/primus", &[("x-user", "ann")]).await;
     let spark = world.spark().await;
     assert!(ann.is_ok());
@@ -232,4 +245,28 @@ async fn a_slow_one_holds_up_nobody_else() {
     let spark = world.spark().await;
     spark.write("welcome").unwrap();
     assert_eq!(client.next_packet().await, "welcome");
+}
+
+#[tokio::test]
+async fn one_that_panics_costs_its_request_and_no_other() {
+    let boom = |exchange: &mut Exchange| {
+        assert!(
+            exchange.head.uri.query() != Some("boom"),
+            "as it was told to"
+        );
+        Ok(Next::Continue)
+    };
+    let mut world = World::start(Primus::builder().layer("boom", boom)).await;
+    let (mut client, spark) = world.client().await;
+    let mut line = Line::connect(world.address).await;
+    line.send(&Request::get("/primus/?EIO=4&transport=polling"))
+        .await;
+    assert_eq!(line.reply().await.status, 200);
+    let mut line = Line::connect(world.address).await;
+    line.send(&Request::get("/primus?boom")).await;
+    let reply = line.reply_or_cut().await;
+    assert!(reply.is_none_or(|reply| reply.status == 500));
+    spark.write("still here").unwrap();
+    assert_eq!(client.next_packet().await, "still here");
+    let (_other, _) = world.polling().await;
 }

@@ -58,7 +58,9 @@ impl Plugin for Witness {
 
     fn client(&self) -> Option<ClientPart> {
         let name = self.name;
-        Some(ClientPart::new(format!("function (primus) {{ primus.{name} = 'here'; }}")))
+        Some(ClientPart::new(format!(
+            "function (primus) {{ primus.{name} = 'here'; }}"
+        )))
     }
 }
 
@@ -89,7 +91,12 @@ async fn they_are_told_everything_in_their_order_before_the_application() {
             async {}
         });
     let mut world = World::start(builder).await;
-    let before = texts(["a install", "b install", "a built /primus", "b built /primus"]);
+    let before = texts([
+        "a install",
+        "b install",
+        "a built /primus",
+        "b built /primus",
+    ]);
     assert_eq!(log.all(), before);
     let (mut client, _) = world.client().await;
     client.send_all([json!("x"), json!("a"), json!("b")]).await;
@@ -122,9 +129,15 @@ async fn their_clients_parts_are_in_the_library() {
     let world = World::start(witnesses(&log)).await;
     let library = world.primus.library().unwrap();
     for name in ["a", "b"] {
-        assert!(library.contains(&format!("primus.{name} = 'here';")), "{name}");
+        assert!(
+            library.contains(&format!("primus.{name} = 'here';")),
+            "{name}"
+        );
     }
-    assert_eq!(web::get(world.address, "/primus/primus.js").await.text(), library);
+    assert_eq!(
+        web::get(world.address, "/primus/primus.js").await.text(),
+        library
+    );
     let without = Primus::builder().build().unwrap().library().unwrap();
     assert!(!without.contains("'here'"));
 }
@@ -138,7 +151,10 @@ fn names_are_there_once() {
             log: log.clone(),
         };
         let error = witnesses(&log).plugin(again).build().unwrap_err();
-        assert!(matches!(&error, PrimusError::Plugin(taken) if taken == name), "{error}");
+        assert!(
+            matches!(&error, PrimusError::Plugin(taken) if taken == name),
+            "{error}"
+        );
     }
 }
 

@@ -44,7 +44,9 @@ where
 }
 
 /// A port whose connections are given to `serve`.
-async fn port<F>(mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr) -> F + Send + 'static) -> SocketAddr
+async fn port<F>(
+    mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr) -> F + Send + 'static,
+) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -83,7 +85,10 @@ async fn a_socket_works(address: SocketAddr) {
 }
 
 async fn polling_works(address: SocketAddr) -> Session {
-    let mut session = Opening::new(address, Version::V4).door(PRIMUS).session().await;
+    let mut session = Opening::new(address, Version::V4)
+        .door(PRIMUS)
+        .session()
+        .await;
     session.send_text("4{\"over\":\"polling\"}").await;
     assert_eq!(session.next_json().await, json!({"over": "polling"}));
     session
@@ -104,7 +109,10 @@ async fn hyper_serves_it() {
     let address = port(move |stream, from| hyper_on(stream, served.clone(), Some(from))).await;
     a_socket_works(address).await;
     an_upgrade_works(address).await;
-    assert_eq!(web::get(address, "/primus/spec").await.text(), primus.spec());
+    assert_eq!(
+        web::get(address, "/primus/spec").await.text(),
+        primus.spec()
+    );
     assert_eq!(web::get(address, "/elsewhere").await.status, 404);
     eventually("the ends", || primus.connected() == 0).await;
 }
@@ -115,8 +123,14 @@ async fn axum_serves_it_next_to_other_routes() {
     let address = axum_with(&primus).await;
     a_socket_works(address).await;
     an_upgrade_works(address).await;
-    assert_eq!(web::get(address, "/hello").await.text(), "hello from a route");
-    assert_eq!(web::get(address, "/primus/spec").await.text(), primus.spec());
+    assert_eq!(
+        web::get(address, "/hello").await.text(),
+        "hello from a route"
+    );
+    assert_eq!(
+        web::get(address, "/primus/spec").await.text(),
+        primus.spec()
+    );
     assert_eq!(web::get(address, "/elsewhere").await.status, 404);
 }
 
@@ -186,14 +200,19 @@ async fn any_stream_of_bytes_will_do() {
         near
     };
     let stream = Box::new(over(&primus));
-    let mut client = Client::over(stream, "inside", "/primus", &[]).await.unwrap();
+    let mut client = Client::over(stream, "inside", "/primus", &[])
+        .await
+        .unwrap();
     for text in ["x".to_owned(), "y".repeat(100_000)] {
         client.send(json!(text)).await;
         assert_eq!(client.next_packet().await, text);
     }
     let spark = primus.sparks().remove(0);
     spark.end();
-    assert_eq!(client.wait_control("primus::server").await, "primus::server::close");
+    assert_eq!(
+        client.wait_control("primus::server").await,
+        "primus::server::close"
+    );
     client.closed().await;
     let mut http = Kept::over(over(&primus), "inside").await;
     let opening = http.get("/primus/?EIO=4&transport=polling").await;
@@ -223,7 +242,11 @@ async fn a_stream_inside_hyper_is_held_up_and_goes_on() {
 
 #[tokio::test]
 async fn it_knows_what_is_its_own() {
-    let service = Primus::builder().pathname("/live").build().unwrap().service();
+    let service = Primus::builder()
+        .pathname("/live")
+        .build()
+        .unwrap()
+        .service();
     for (uri, is_its_own) in [
         ("/live", true),
         ("/live/primus.js", true),

@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 use parking_lot::Mutex;
 use stellar::primus::{Builder, Primus};
 
-use crate::support::{Client, eventually, within};
 use crate::World;
+use crate::support::{Client, eventually, within};
 
 #[tokio::test]
 async fn each_is_found_by_its_id() {
@@ -132,7 +132,9 @@ async fn an_id_is_free_again_once_its_owner_has_gone() {
     let mut world = World::start(chosen()).await;
     let open = async |id: &str| Client::connect(world.address, &format!("/primus?{id}"), &[]).await;
     let first = open("ann").await.unwrap();
-    let owner = within("a connection", world.connections.next()).await.unwrap();
+    let owner = within("a connection", world.connections.next())
+        .await
+        .unwrap();
     for taken in ["ann", ""] {
         let refused = open(taken).await.unwrap_err();
         assert_eq!(refused.status, 500);

@@ -13,7 +13,9 @@ const POLLING: &str = "/primus/?EIO=4&transport=polling";
 /// What a server takes for the address of a client that sends these headers.
 async fn address(builder: Builder, headers: &[(&str, &str)]) -> (String, u16, bool) {
     let mut world = World::start(builder).await;
-    let _client = Client::connect(world.address, "/primus", headers).await.unwrap();
+    let _client = Client::connect(world.address, "/primus", headers)
+        .await
+        .unwrap();
     let peer = world.spark().await.address();
     let port = if peer.ip.is_loopback() { 0 } else { peer.port };
     (peer.ip.to_string(), port, peer.secure)
@@ -28,7 +30,10 @@ async fn a_trusted_proxy_tells_the_address() {
     let for_header = ("X-Forwarded-For", "6.6.6.6, 192.0.2.7");
     let port = ("X-Forwarded-Port", "4711");
     let proto = ("X-Forwarded-Proto", "https");
-    let rfc = ("Forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:4712\";proto=https");
+    let rfc = (
+        "Forwarded",
+        "for=6.6.6.6, for=\"[2001:db8::1]:4712\";proto=https",
+    );
     let real = ("X-Real-IP", "192.0.2.9");
     let all = [for_header, port, proto, rfc, real];
     let found = address(Primus::builder(), &all).await;
@@ -47,8 +52,14 @@ async fn only_the_chosen_header_is_believed() {
     for (builder, header) in [
         (Primus::builder(), ("Forwarded", "for=6.6.6.6")),
         (Primus::builder(), ("X-Real-IP", "6.6.6.6")),
-        (forwarding(Forwarding::Forwarded), ("X-Forwarded-For", "6.6.6.6")),
-        (forwarding(Forwarding::Header(name)), ("X-Forwarded-For", "6.6.6.6")),
+        (
+            forwarding(Forwarding::Forwarded),
+            ("X-Forwarded-For", "6.6.6.6"),
+        ),
+        (
+            forwarding(Forwarding::Header(name)),
+            ("X-Forwarded-For", "6.6.6.6"),
+        ),
         (Primus::builder(), ("X-Forwarded-For", "nonsense")),
     ] {
         assert_eq!(address(builder, &[header]).await, itself, "{header:?}");
@@ -57,7 +68,10 @@ async fn only_the_chosen_header_is_believed() {
 
 #[tokio::test]
 async fn who_is_not_trusted_is_not_believed() {
-    let header = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Proto", "https")];
+    let header = [
+        ("X-Forwarded-For", "6.6.6.6"),
+        ("X-Forwarded-Proto", "https"),
+    ];
     let elsewhere = Primus::builder().trusted_proxies(["10.0.0.0/8".parse().unwrap()]);
     let itself = ("127.0.0.1".to_owned(), 0, false);
     assert_eq!(address(elsewhere, &header).await, itself);
@@ -86,7 +100,10 @@ async fn pages_of_an_allowed_origin_may_read_answers() {
     for path in [POLLING, "/primus/primus.js", "/primus/spec"] {
         let reply = from_origin(&world, "GET", path, "https://example.com").await;
         assert_eq!(reply.status, 200, "{path}");
-        assert_eq!(reply.all("access-control-allow-origin"), ["https://example.com"]);
+        assert_eq!(
+            reply.all("access-control-allow-origin"),
+            ["https://example.com"]
+        );
         assert_eq!(reply.all("access-control-allow-credentials"), ["true"]);
         assert!(reply.all("vary").join(",").contains("Origin"), "{path}");
     }
@@ -119,7 +136,11 @@ async fn pages_of_others_are_refused_in_primus_words() {
     let refused = Client::connect(world.address, "/primus", &header).await;
     assert_eq!(refused.unwrap_err().status, 403);
     let header = [("Origin", "https://example.com")];
-    assert!(Client::connect(world.address, "/primus", &header).await.is_ok());
+    assert!(
+        Client::connect(world.address, "/primus", &header)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -136,7 +157,10 @@ async fn browsers_that_ask_first_are_told_what_they_may() {
     for (name, value) in [
         ("access-control-allow-origin", "https://example.com"),
         ("access-control-allow-credentials", "true"),
-        ("access-control-allow-methods", "GET, HEAD, PUT, POST, DELETE, OPTIONS"),
+        (
+            "access-control-allow-methods",
+            "GET, HEAD, PUT, POST, DELETE, OPTIONS",
+        ),
         ("access-control-allow-headers", "x-one, x-two"),
         ("access-control-max-age", "2592000"),
     ] {
@@ -166,7 +190,10 @@ async fn browsers_that_ask_first_are_told_what_they_may() {
 async fn a_server_for_all_pages_takes_nobodys_cookies() {
     let world = World::start(Primus::builder().origins(["*"])).await;
     let reply = from_origin(&world, "GET", POLLING, "https://anybody.com").await;
-    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, "*"));
+    assert_eq!(
+        (reply.status, reply.header("access-control-allow-origin")),
+        (200, "*")
+    );
     assert_eq!(reply.header("access-control-allow-credentials"), "");
 }
 
@@ -178,11 +205,23 @@ async fn old_browsers_are_told_to_switch_their_filter_off() {
         let reply = web::send(world.address, request, "").await;
         reply.header("x-xss-protection").to_owned()
     };
-    assert_eq!(asked("Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.0)").await, "0");
-    assert_eq!(asked("Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0)").await, "0");
-    assert_eq!(asked("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0").await, "");
+    assert_eq!(
+        asked("Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.0)").await,
+        "0"
+    );
+    assert_eq!(
+        asked("Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0)").await,
+        "0"
+    );
+    assert_eq!(
+        asked("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0").await,
+        ""
+    );
     assert!(world.primus.layers().disable("x-xss"));
-    assert_eq!(asked("Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0)").await, "");
+    assert_eq!(
+        asked("Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0)").await,
+        ""
+    );
 }
 
 #[tokio::test]
@@ -196,4 +235,20 @@ async fn nothing_that_is_said_is_cached() {
     let reply = web::get(world.address, POLLING).await;
     assert_eq!(reply.header("pragma"), "");
     connect(world.address, "/primus").await;
+}
+
+/// What some clients of HTTP/1.1 offer with every request is no handshake.
+#[tokio::test]
+async fn an_offer_of_another_protocol_is_an_ordinary_request() {
+    let world = World::start(Primus::builder()).await;
+    for path in ["/primus/spec", "/primus/primus.js", POLLING] {
+        let offer = request("GET", path)
+            .header("Connection", "Upgrade, HTTP2-Settings")
+            .header("Upgrade", "h2c")
+            .header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA");
+        let reply = web::send(world.address, offer, "").await;
+        assert_eq!(reply.status, 200, "{path}");
+        let offer = web::get(world.address, path).await;
+        assert_eq!(reply.header("pragma"), offer.header("pragma"));
+    }
 }

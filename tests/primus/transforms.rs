@@ -96,7 +96,10 @@ async fn they_know_whose_message_it_is_and_how_it_came() {
     assert_eq!(client.next_packet().await, json!({"a": 1}));
     let id = Some(spark.id().into_owned());
     let raw = Payload::Text(" {\"a\" : 1}".into());
-    assert_eq!(seen.all(), [(true, id.clone(), Some(raw)), (false, id, None)]);
+    assert_eq!(
+        seen.all(),
+        [(true, id.clone(), Some(raw)), (false, id, None)]
+    );
 }
 
 #[tokio::test]
@@ -174,12 +177,18 @@ async fn errors_reach_the_connections_listener_before_the_servers() {
     assert_eq!(general.all(), expected);
     let log = own.clone();
     spark.on_error(move |error| {
-        assert!(matches!(error, SparkError::Transform(Direction::Incoming, _)));
+        assert!(matches!(
+            error,
+            SparkError::Transform(Direction::Incoming, _)
+        ));
         log.push(error.to_string());
     });
     client.send_all(packets()).await;
     assert_eq!(client.next_packet().await, "fine");
-    assert_eq!((general.all().len(), own.all()), (2, texts.map(str::to_owned).to_vec()));
+    assert_eq!(
+        (general.all().len(), own.all()),
+        (2, texts.map(str::to_owned).to_vec())
+    );
 }
 
 #[tokio::test]
@@ -243,7 +252,10 @@ async fn one_that_panics_on_the_way_in_fails_and_nothing_else() {
         bob.send(json!("elsewhere")).await;
         assert_eq!(ann.next_packet().await, "after");
         assert_eq!(bob.next_packet().await, "elsewhere");
-        assert_eq!(errors.all(), ["a transform of Incoming messages failed: it panicked"]);
+        assert_eq!(
+            errors.all(),
+            ["a transform of Incoming messages failed: it panicked"]
+        );
     }
 }
 

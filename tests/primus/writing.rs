@@ -137,7 +137,11 @@ async fn strings_of_the_protocol_are_not_for_applications() {
     spark.write(json!(["primus::"])).unwrap();
     spark.write(" primus::").unwrap();
     spark.end();
-    let expected = ["[\"primus::\"]", "\" primus::\"", "\"primus::server::close\""];
+    let expected = [
+        "[\"primus::\"]",
+        "\" primus::\"",
+        "\"primus::server::close\"",
+    ];
     assert_eq!(rest(&mut socket).await.0, expected);
 }
 
@@ -185,4 +189,31 @@ async fn writes_from_many_tasks_all_arrive() {
     eventually("an empty outbox", || spark.engine().outbox_bytes() == 0).await;
     let ready = tokio::time::timeout(Duration::ZERO, spark.ready());
     ready.await.unwrap();
+}
+
+/// Far more at once than may wait for transforms, of which there are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_on_several_threads_hear_what_became_of_their_own() {
+    const EACH: u64 = 20_000;
+    let mut world = World::start(patient()).await;
+    let (mut client, spark) = world.client().await;
+    let writing = [(); 2].map(|()| {
+        let spark = spark.clone();
+        tokio::task::spawn_blocking(move || {
+            for number in 0..EACH {
+                match spark.write(number) {
+                    Ok(Written::Flowing | Written::Full { .. }) => {}
+                    other => panic!("{number}: {other:?}"),
+                }
+            }
+        })
+    });
+    let mut sum = 0;
+    for _ in 0..2 * EACH {
+        sum += client.next_packet().await.as_u64().unwrap();
+    }
+    assert_eq!(sum, EACH * (EACH - 1));
+    for writer in writing {
+        writer.await.unwrap();
+    }
 }

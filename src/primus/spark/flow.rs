@@ -21,7 +21,17 @@ impl Spark {
         if !self.is_open() {
             return Err(WriteError::Closed);
         }
-        let Some(packet) = self.enter(Packet::new(data, None))? else {
+        let packet = Packet::new(data, None);
+        if self.transforms(Direction::Outgoing, &packet).is_none() {
+            let payload = self.record.shared.parser.encode(&packet.data)?;
+            let lane = self.lane(Direction::Outgoing).lock();
+            // Under the lock, so that nobody takes the lane meanwhile. Whoever writes hears what became of it, however
+            // many write at once.
+            if !lane.is_busy() {
+                return self.send_payload(payload);
+            }
+        }
+        let Some(packet) = self.enter(packet)? else {
             return Ok(Written::Transforming);
         };
         let Some(transforms) = self.transforms(Direction::Outgoing, &packet) else {
@@ -342,9 +352,18 @@ impl Spark {
         for listener in ended {
             self.guard(|| listener(reason));
         }
-        self.record.transforms[index(Direction::Outgoing)].clear();
         self.lane(Direction::Incoming).lock().is_over = true;
+        self.record.transforms[index(Direction::Outgoing)].clear();
         self.let_go();
+    }
+
+    /// Adds a transform, unless nothing goes this way any more: it would be kept, and with it what it holds.
+    pub(super) fn add_transform(&self, direction: Direction, transform: Transform) {
+        let lane = self.lane(Direction::Incoming).lock();
+        let goes_on = direction == Direction::Incoming && lane.is_busy();
+        if !lane.is_over || goes_on {
+            self.record.transforms[index(direction)].add(transform);
+        }
     }
 
     /// Nobody has any more to do with the connection: lets go of what may hold it.
