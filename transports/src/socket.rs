@@ -130,6 +130,18 @@ impl Socket {
         }
     }
 
+    /// Breaks the connection off, whoever else holds it.
+    pub(crate) fn abort(&self) {
+        match &self.stream {
+            Stream::Plain(stream) => {
+                // It fails on a connection that is broken already.
+                let _broken = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+            }
+            // What it is made of is not known; it ends with its last owner.
+            Stream::Layered(_) => {}
+        }
+    }
+
     pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.stream {
             Stream::Plain(stream) => {

@@ -270,6 +270,8 @@ impl<L: Language> Drop for Pump<L> {
     fn drop(&mut self) {
         if matches!(self.phase, Phase::Open) {
             self.connection.mark_closed();
+            // The application may keep its handle on the connection, and with it the socket.
+            self.socket.abort();
             self.language
                 .closed(&self.connection, CloseReason::Internal);
         }
