@@ -42,9 +42,10 @@ python: ## python-engineio against the server
 	tests/python/install
 	tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover -s tests/python
 
-browser: ## Chromium against the server
-	cargo build --quiet
+browser: ## Chromium against the server and the examples
+	cargo build --quiet --bins --examples
 	tests/browser/install-chromium
+	cd tests/clients && npm ci --silent
 	cd tests/browser && npm ci --silent && npm test
 
 dist: ## Rebuild client-js/dist

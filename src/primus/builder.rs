@@ -146,7 +146,8 @@ impl Builder {
         self
     }
 
-    /// Largest message that is accepted, in bytes. Default 10 MiB over WebSocket, and 1 MB in one request of long polling;
+    /// Largest message that is accepted, in bytes. Whatever its length, a message has at most
+    /// [`MAX_VALUES`](super::parser::MAX_VALUES) values. Default 10 MiB over WebSocket, and 1 MB in one request of long polling;
     /// this sets both.
     pub const fn max_length(mut self, bytes: usize) -> Self {
         self.limits.max_message = bytes;
@@ -249,8 +250,9 @@ impl Builder {
         self
     }
 
-    /// Called with every connection. What its client sends waits until the handler is done; if it fails, the connection
-    /// is ended for good.
+    /// Called with every connection. What its client sends waits until the handler is done, or [reads](Spark::data) it:
+    /// a handler may stay with its connection. If it fails, the connection is ended for good, and what its client has sent
+    /// is dropped.
     pub fn on_connection<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Spark) -> Fut + Send + Sync + 'static,
@@ -263,7 +265,8 @@ impl Builder {
         self
     }
 
-    /// Called when a connection is over. A [drain](super::Destroy) waits for it, for five seconds at the most.
+    /// Called when a connection is over, behind what its client sent before, if that takes no longer than four seconds. A
+    /// [drain](super::Destroy) waits for it, for five seconds at the most.
     pub fn on_disconnection<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Spark, CloseReason) -> Fut + Send + Sync + 'static,

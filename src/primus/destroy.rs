@@ -96,18 +96,27 @@ impl Primus {
         let shared = self.shared();
         let endpoint = Endpoint::of(shared);
         endpoint.context.drain();
-        self.end_all(&how).await;
+        let said = std::future::poll_fn(|cx| shared.broadcasts.lock().poll_free(cx.waker()));
+        let said = tokio::time::timeout(how.grace, said).await;
+        if said.is_err() {
+            tracing::warn!(
+                "messages to all still waited for transforms when the time of grace was over"
+            );
+        }
+        self.end_all(&how, how.timeout).await;
         let all_gone = async {
             while self.connected() > 0 {
-                // A handshake that was under way may have become a connection.
-                let reason = if how.reconnect {
-                    CloseReason::GoingAway
-                } else {
-                    CloseReason::Ended
-                };
-                endpoint.context.close_all(&reason);
                 tokio::time::sleep(TICK).await;
+                // A handshake that was under way may have become a connection.
+                self.end_all(&how, Duration::ZERO).await;
             }
+            // Those that never got so far.
+            let reason = if how.reconnect {
+                CloseReason::GoingAway
+            } else {
+                CloseReason::Ended
+            };
+            endpoint.context.close_all(&reason);
             endpoint.context.tasks.close();
             endpoint.context.tasks.wait().await;
             shared.tasks.close();
@@ -124,15 +133,17 @@ impl Primus {
         shared.stop.cancel();
     }
 
-    /// Ends those that are connected, some at each tick.
-    async fn end_all(&self, how: &Destroy) {
+    /// Ends those that are connected, evenly over a time.
+    async fn end_all(&self, how: &Destroy, time: Duration) {
         let sparks = self.sparks();
-        let ticks = how.timeout.as_millis() / TICK.as_millis();
+        let ticks = time.as_millis() / TICK.as_millis();
         let ticks = usize::try_from(ticks).unwrap_or(usize::MAX).max(1);
         let batch = sparks.len().div_ceil(ticks).max(1);
-        for (number, some) in sparks.chunks(batch).enumerate() {
+        let batches = sparks.chunks(batch);
+        let pause = time / u32::try_from(batches.len().max(1)).unwrap_or(u32::MAX);
+        for (number, some) in batches.enumerate() {
             if number > 0 {
-                tokio::time::sleep(TICK).await;
+                tokio::time::sleep(pause).await;
             }
             for spark in some {
                 spark.end_with(how.end());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -11,7 +12,7 @@ use stellar_transports::{Handshake, Payload, Refusal};
 
 use super::parser::Parser;
 use super::server::Shared;
-use super::{CloseReason, Direction, End, Spark, SparkError, Value};
+use super::{CloseReason, End, Spark, SparkError, Value};
 use crate::engine::{self, Handler, Incoming, IncomingPayload};
 
 /// Primus's control strings, written by the parser of the server like all other values.
@@ -65,9 +66,10 @@ impl Handler for Dispatcher {
         let shared = &self.0;
         let spark = Spark::open(engine, shared, handshake, shared.on_connection.is_some());
         if shared.id_generator.is_some() && !shared.enlist(&spark) {
-            // Two with the same id were admitted at the same time.
+            // Two with the same id were admitted at the same time. Nobody is told of this one.
             return spark.end_with(End::new().reconnect());
         }
+        spark.announce();
         for plugin in &*shared.plugins {
             plugin.connected(&spark);
         }
@@ -103,29 +105,35 @@ impl Handler for Dispatcher {
     ) -> Option<BoxFuture<'static, ()>> {
         let spark = Spark::of(engine)?;
         let shared = Arc::clone(&self.0);
-        let forgetting = Forgetting(spark.clone());
+        let forgetting = Arc::new(Forgetting(spark.clone()));
         shared.strike_off(&spark);
-        for plugin in &*shared.plugins {
-            spark.guard(|| plugin.disconnected(&spark, reason));
-        }
         spark.closed(reason);
-        if !shared.disconnections.tell(&(spark.clone(), reason.clone())) {
-            tracing::warn!(spark = %spark.id(), "nobody takes ended connections from a stream; this one is not in it");
+        if !spark.is_announced() {
+            return None;
         }
-        let handled = shared
-            .on_disconnection
-            .as_ref()
-            .map(|handler| handler(spark.clone(), reason.clone()));
-        let handled = handled?;
+        if spark.is_drained() {
+            return shared.say_farewell(&spark, reason, forgetting);
+        }
+        // The application hears of the end behind what came before it.
+        let reason = reason.clone();
         Some(Box::pin(async move {
-            handled.await;
-            drop(forgetting);
+            let drained = tokio::time::timeout(DRAIN_TIMEOUT, spark.drained()).await;
+            if drained.is_err() {
+                tracing::warn!(spark = %spark.id(), "its handler or transforms go on after its end");
+            }
+            if let Some(farewell) = shared.say_farewell(&spark, &reason, forgetting) {
+                farewell.await;
+            }
         }))
     }
 }
 
-/// Forgets a connection when dropped: when its handler is done, has panicked, or took too long.
-struct Forgetting(Spark);
+/// How long the news of an end waits for what the client sent before it: less than a farewell may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Forgets a connection when dropped: when its handler is done, has panicked, or took too long, and when whoever took it
+/// from a stream goes on to the next.
+pub(super) struct Forgetting(Spark);
 
 impl Drop for Forgetting {
     fn drop(&mut self) {
@@ -143,15 +151,40 @@ async fn handle(shared: Arc<Shared>, spark: Spark) {
     };
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
     let handled = handled.unwrap_or_else(|_| Err("it panicked".into()));
-    if let Err(error) = handled {
-        spark.fail(&SparkError::Handler(error));
-        spark.end();
-        spark.reject();
+    match handled {
+        Ok(()) => spark.open_gate(),
+        Err(error) => {
+            // First of all: whatever the listener does, this connection is over.
+            spark.reject();
+            spark.end();
+            spark.guard(|| spark.fail(&SparkError::Handler(error)));
+        }
     }
-    spark.go_on(Direction::Incoming);
 }
 
 impl Shared {
+    /// Tells plugins and application of an end.
+    fn say_farewell(
+        &self,
+        spark: &Spark,
+        reason: &CloseReason,
+        forgetting: Arc<Forgetting>,
+    ) -> Option<BoxFuture<'static, ()>> {
+        for plugin in &*self.plugins {
+            spark.guard(|| plugin.disconnected(spark, reason));
+        }
+        let event = (spark.clone(), reason.clone(), Arc::clone(&forgetting));
+        if !self.disconnections.tell(&event) {
+            tracing::warn!(spark = %spark.id(), "nobody takes ended connections from a stream; this one is not in it");
+        }
+        let handler = self.on_disconnection.as_ref()?;
+        let handled = handler(spark.clone(), reason.clone());
+        Some(Box::pin(async move {
+            handled.await;
+            drop(forgetting);
+        }))
+    }
+
     /// Starts a task on the server's runtime, from whatever thread.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self.runtime.get() {

@@ -145,6 +145,8 @@ impl Stream for Data {
     type Item = Packet;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Packet>> {
+        // Whoever reads is ready, also inside of a handler that is not done.
+        self.spark.open_gate();
         self.spark.inbox().poll(&self.spark, cx)
     }
 }

@@ -1,6 +1,7 @@
 //! The order of the messages of one connection in one direction, where something takes its time with them.
 
 use std::collections::VecDeque;
+use std::task::{Poll, Waker};
 
 use super::inbox::PAUSE_AT;
 use super::{End, Packet, Spark};
@@ -16,6 +17,10 @@ pub(super) struct Lane {
     end: Option<End>,
     /// Whether the connection is over. What waits still goes its way.
     pub(super) is_over: bool,
+    /// Whether the application does not want the connection: nothing enters any more.
+    is_rejected: bool,
+    /// Who waits for the lane to be free.
+    waker: Option<Waker>,
     /// Whether only what waits has anything to do with the connection any more.
     pub(super) is_forgotten: bool,
 }
@@ -32,6 +37,9 @@ impl Lane {
     /// Puts a packet behind those that wait, or returns it if none does: then the caller has the lane until
     /// [`next`](Self::next) finds nothing.
     pub(super) fn enter(&mut self, packet: Packet) -> Option<Packet> {
+        if self.is_rejected {
+            return None;
+        }
         if !self.is_busy {
             self.is_busy = true;
             return Some(packet);
@@ -50,11 +58,24 @@ impl Lane {
         }
         self.is_busy = false;
         self.waiting = VecDeque::new();
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
         None
     }
 
-    /// Drops what waits. The lane stays taken, so nothing else goes its way either.
-    pub(super) fn discard(&mut self) {
+    /// Waits until nobody has the lane.
+    pub(super) fn poll_free(&mut self, waker: &Waker) -> Poll<()> {
+        if !self.is_busy {
+            return Poll::Ready(());
+        }
+        self.waker = Some(waker.clone());
+        Poll::Pending
+    }
+
+    /// Drops what waits, and whatever comes.
+    pub(super) fn reject(&mut self) {
+        self.is_rejected = true;
         self.waiting = VecDeque::new();
         self.bytes = 0;
     }
@@ -82,14 +103,14 @@ impl Lane {
         self.end.is_some()
     }
 
-    /// Whether what waits is more than a client may send ahead.
-    pub(super) const fn is_full(&self) -> bool {
-        self.bytes > PAUSE_AT
+    /// Whether more waits than this.
+    pub(super) const fn has_over(&self, bytes: usize) -> bool {
+        self.bytes > bytes
     }
 
     /// Slows the client down while the lane is full, and lets it go on at half of that.
     pub(super) fn regulate(&mut self, spark: &Spark) {
-        if self.is_full() && !self.is_paused {
+        if self.has_over(PAUSE_AT) && !self.is_paused {
             self.is_paused = true;
             spark.hold();
         } else if self.is_paused && self.bytes <= PAUSE_AT / 2 {

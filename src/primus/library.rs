@@ -186,7 +186,7 @@ fn plugins(shared: &Shared) -> String {
         let name = script_safe(&crate::json::to_string(&plugin.name()));
         let _infallible = write!(
             list,
-            "(function (part) {{ part.name = {name}; return part; }})({}),",
+            "(function (part) {{ part.name = {name}; return part; }})({}\n),",
             part.0.trim().trim_end_matches(';')
         );
     }

@@ -19,6 +19,14 @@ use stellar_transports::{IncomingPayload, Payload};
 
 use super::Value;
 
+/// Most values in one message: members of lists, keys and members of objects. Over it the message is an error. A value takes
+/// many times the memory of the one or two bytes that it can be written in.
+pub const MAX_VALUES: usize = 500_000;
+
+fn too_many() -> ParserError {
+    ParserError::new("the message has more than 500,000 values")
+}
+
 /// Writes values as messages and reads them.
 ///
 /// Primus's own control strings are values like all others, so they go through here, too. One parser is shared by all

@@ -19,11 +19,11 @@ use super::lane::Lane;
 use super::layer::Layers;
 use super::service::{Endpoint, Service};
 use super::spark::message;
-use super::streams::Audience;
+use super::streams::{Audience, Ended};
 use super::transform::{Step, Transforms, advance, finish};
 use super::{
-    CloseReason, Connections, Disconnections, Packet, Parser, Plugin, PrimusError, Spark, Value,
-    WriteError, check,
+    Connections, Disconnections, Packet, Parser, Plugin, PrimusError, Spark, Value, WriteError,
+    check,
 };
 use crate::client_script::Format;
 use crate::engine::{ConnectionId, Hub};
@@ -58,7 +58,7 @@ pub(super) struct Shared {
     /// Connections by the ids that were made for them.
     pub(super) names: RwLock<HashMap<String, ConnectionId>>,
     pub(super) connections: Audience<Spark>,
-    pub(super) disconnections: Audience<(Spark, CloseReason)>,
+    pub(super) disconnections: Audience<Ended>,
     /// The runtime that the server was started on.
     pub(super) runtime: OnceLock<tokio::runtime::Handle>,
     /// Handlers and transforms that take their time.
@@ -134,7 +134,7 @@ impl Primus {
 
     /// Connections that end from now on, as a stream.
     pub fn disconnections(&self) -> Disconnections {
-        Disconnections(self.0.disconnections.join())
+        Disconnections::new(self.0.disconnections.join())
     }
 
     /// How many connections there are.
@@ -226,7 +226,7 @@ impl Primus {
         }
         let packet = {
             let mut lane = self.0.broadcasts.lock();
-            if lane.is_full() {
+            if lane.has_over(self.0.limits.max_outbox) {
                 return Err(WriteError::Busy);
             }
             lane.enter(Packet::to(to, data))

@@ -5,6 +5,7 @@ mod flow;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Extensions, HeaderMap, HeaderValue, Uri};
@@ -40,6 +41,16 @@ pub(super) struct Record {
     extensions: RwLock<Extensions>,
     /// How many have a reason not to read from the client.
     holds: Mutex<u32>,
+    /// Whether the application has paused reading itself.
+    is_paused: AtomicBool,
+    /// Whether what the client sends goes to the application: its handler is done, or reads.
+    is_let_in: AtomicBool,
+    /// Whether plugins and application have been told of the connection.
+    is_announced: AtomicBool,
+    /// Whether its end has been asked for.
+    is_ending: AtomicBool,
+    /// Errors that nobody listened for.
+    unheard: AtomicU32,
 }
 
 /// The request that a connection came with.
@@ -143,6 +154,11 @@ impl Spark {
             listeners: Mutex::default(),
             extensions: RwLock::default(),
             holds: Mutex::default(),
+            is_paused: AtomicBool::new(false),
+            is_let_in: AtomicBool::new(!is_waited_for),
+            is_announced: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+            unheard: AtomicU32::new(0),
         });
         engine.attach(Arc::clone(&record));
         Self {
@@ -220,18 +236,25 @@ impl Spark {
 
     /// Keeps a value of the application's own with the connection, one of each type.
     pub fn set<T: Clone + Send + Sync + 'static>(&self, value: T) {
-        self.record.extensions.write().insert(value);
+        let old = self.record.extensions.write().insert(value);
+        // Behind the lock: what is dropped may ask for it.
+        drop(old);
     }
 
-    /// A value that was [set](Self::set).
+    /// A value that was [set](Self::set). It is there until the connection is over and whoever is told of that is done.
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.record.extensions.read().get::<T>().cloned()
     }
 
     /// A value that was [set](Self::set), made now if there is none.
     pub fn get_or_set<T: Clone + Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> T {
+        if let Some(known) = self.get() {
+            return known;
+        }
+        // Not under the lock: what is made may ask for it.
+        let made = make();
         let mut extensions = self.record.extensions.write();
-        extensions.get_or_insert_with(make).clone()
+        extensions.get_or_insert_with(|| made).clone()
     }
 
     /// How far it is.
@@ -283,13 +306,20 @@ impl Spark {
     pub fn end_with(&self, mut end: End) {
         if let Some(data) = end.data.take() {
             // The connection ends either way.
-            let _unsaid = self.write_value(data);
+            if let Err(error) = self.write_value(data)
+                && error != WriteError::Closed
+            {
+                self.guard(|| self.fail(&SparkError::Write(error)));
+            }
         }
         self.end_behind(end);
     }
 
     /// Ends the connection; what is written to the client first is out by now.
     fn end_now(&self, end: &End) {
+        if self.record.is_ending.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Some(after) = end.retry_after {
             self.engine.advise_retry(after);
         }
@@ -354,14 +384,26 @@ impl Spark {
         self.add_transform(direction, transform);
     }
 
-    /// Stops reading from the client until [`resume`](Self::resume) was called as often as this.
+    /// Stops reading from the client until [`resume`](Self::resume).
     pub fn pause(&self) {
-        self.hold();
+        if !self.record.is_paused.swap(true, Ordering::AcqRel) {
+            self.hold();
+        }
     }
 
     /// Reads again.
     pub fn resume(&self) {
-        self.release();
+        if self.record.is_paused.swap(false, Ordering::AcqRel) {
+            self.release();
+        }
+    }
+
+    pub(super) fn announce(&self) {
+        self.record.is_announced.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_announced(&self) -> bool {
+        self.record.is_announced.load(Ordering::Acquire)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::dispatch::Forgetting;
 use super::{CloseReason, Spark};
 
 /// How many connections may wait in a stream.
@@ -75,14 +77,35 @@ impl Stream for Connections {
 
 /// Connections that have ended since the stream was asked for, and why. It ends when the server is destroyed. 4,096 may wait
 /// here; one more is missing, which is logged.
-#[derive(Debug)]
 #[must_use = "a stream does nothing unless it is read"]
-pub struct Disconnections(pub(super) mpsc::Receiver<(Spark, CloseReason)>);
+pub struct Disconnections {
+    ended: mpsc::Receiver<Ended>,
+    /// Keeps what was [set](Spark::set) with the last one.
+    last: Option<Arc<Forgetting>>,
+}
+
+pub(super) type Ended = (Spark, CloseReason, Arc<Forgetting>);
+
+impl Disconnections {
+    pub(super) const fn new(ended: mpsc::Receiver<Ended>) -> Self {
+        Self { ended, last: None }
+    }
+}
+
+impl fmt::Debug for Disconnections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disconnections")
+    }
+}
 
 impl Stream for Disconnections {
     type Item = (Spark, CloseReason);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx)
+        let ended = std::task::ready!(self.ended.poll_recv(cx));
+        Poll::Ready(ended.map(|(spark, reason, kept)| {
+            self.last = Some(kept);
+            (spark, reason)
+        }))
     }
 }

@@ -8,7 +8,7 @@ const { SCRIPTS, suite, check } = require('./support/primus');
 
 for (const [kind, script] of Object.entries(SCRIPTS)) {
   suite(`plugins with ${kind}`, (world) => {
-    // The examples let in pages of their own origin only, or those that are listed: this one is asked for a page of its own.
+    // This example lists no other origin, so its page has to be at its own address.
     const visit = async (t) => {
       const server = await world.server(t, 'primus_plugins');
       const prepare = (page) => page.route(`${server.url}/*.html`, async (route) => {

@@ -49,7 +49,6 @@ for (const [kind, script] of Object.entries(SCRIPTS)) {
         script: '/script.js',
         body: '</script><script src="/page.js">',
         headers: { 'Content-Security-Policy': `default-src 'none'; script-src 'self'; connect-src ${connect}; img-src data:` },
-        // Playwright's own evaluation passes by the policy; that of the page must not.
         prepare: (made) => made.addInitScript(() => {
           window.violations = [];
           document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.blockedURI));
@@ -82,19 +81,21 @@ for (const [kind, script] of Object.entries(SCRIPTS)) {
 }
 
 suite('the script of Primus', (world) => {
-  const without = {
-    missing: (page) => page.addInitScript(() => { delete window.WebSocket; }),
-    blocked: (page) => page.routeWebSocket(/\/primus/, (socket) => socket.close({ code: 1011 })),
-  };
+  const transport = (page) => page.evaluate(async () => {
+    primus.write({ do: 'who' });
+    return [(await raised(primus, 'data')).transport, ...story(primus)];
+  });
+  const POLLS = ['polling', 'now opening', 'now open', 'open'];
 
   check('falls back to polling where WebSocket is missing', async (t) => {
-    const page = await world.visit(t, await world.server(t), { prepare: without.missing });
-    const said = await page.evaluate(async () => {
-      primus.write({ do: 'who' });
-      return raised(primus, 'data');
-    });
-    assert.equal(said.transport, 'polling');
-    assert.deepEqual(await page.evaluate(() => story(primus)), ['now opening', 'now open', 'open']);
+    const prepare = (page) => page.addInitScript(() => { delete window.WebSocket; });
+    assert.deepEqual(await transport(await world.visit(t, await world.server(t), { prepare })), POLLS);
+  });
+
+  check('falls back to polling where WebSocket is blocked', async (t) => {
+    const server = await world.server(t);
+    const headers = { 'Content-Security-Policy': `connect-src ${server.url}` }; // http: does not admit ws:
+    assert.deepEqual(await transport(await world.visit(t, server, { headers })), POLLS);
   });
 
   check('is a module as well', async (t) => {

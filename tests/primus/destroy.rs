@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use stellar::primus::{Builder, Destroy, Primus, Spark};
+use stellar::primus::{Builder, Destroy, Direction, Primus, Spark, Transform};
 use tokio::sync::Semaphore;
 
 use crate::support::engineio::Socket;
@@ -264,4 +264,27 @@ async fn an_end_in_the_middle_of_a_crowd_is_an_end() {
         visitor.abort();
     }
     assert!(world.primus.sparks().is_empty());
+}
+
+#[tokio::test]
+async fn what_transforms_still_work_on_is_said_before_the_end() {
+    let slow = Transform::waiting(|packet| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(Some(packet))
+    });
+    let mut world = World::start(quiet().transform(Direction::Outgoing, slow)).await;
+    let (mut socket, spark) = world.socket().await;
+    spark.write("mine").unwrap();
+    world.primus.write("to all").unwrap();
+    let how = Destroy::new().retry_within(Duration::from_millis(300));
+    world.primus.destroy(how).await;
+    let (frames, code) = rest(&mut socket).await;
+    assert_eq!(frames.len(), 3, "{frames:?}");
+    assert!(frames[..2].contains(&"\"mine\"".to_owned()), "{frames:?}");
+    assert!(frames[..2].contains(&"\"to all\"".to_owned()), "{frames:?}");
+    assert!(
+        frames[2].starts_with("\"primus::server::retry::"),
+        "{frames:?}"
+    );
+    assert_eq!(code, 1005);
 }

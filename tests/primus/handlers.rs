@@ -241,3 +241,91 @@ async fn what_was_set_is_there_until_the_last_handler_is_done() {
     log.becomes([Some("a value")]).await;
     eventually("nothing", || spark.get::<&str>().is_none()).await;
 }
+
+/// A handler that stays with its connection for as long as that lives.
+#[tokio::test]
+async fn a_handler_that_reads_is_given_what_there_is_to_read() {
+    let builder = Primus::builder().on_connection(|spark: Spark| async move {
+        let mut data = spark.data();
+        while let Some(packet) = data.next().await {
+            spark.write(packet.data)?;
+        }
+        Ok::<_, WriteError>(())
+    });
+    let mut world = World::start(builder).await;
+    let mut ended = world.primus.disconnections();
+    let (mut client, _) = world.client().await;
+    for number in 0..100 {
+        client.send(json!({ "number": number })).await;
+        assert_eq!(client.next_packet().await["number"], number);
+    }
+    client.close().await;
+    within("the end", ended.next()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_not_wanted_is_gone_whatever_the_listener_for_errors_does() {
+    let log = Log::new();
+    let heard = log.clone();
+    let builder = Primus::builder()
+        .on_connection(|_: Spark| async { Err::<(), _>("not you") })
+        .on_error(|_, _| panic!("on purpose"))
+        .on_data(move |_, packet| heard.push(packet.data.to_json()));
+    let mut world = World::start(builder).await;
+    let (mut socket, _spark) = world.socket().await;
+    let (frames, code) = rest(&mut socket).await;
+    assert_eq!(
+        (frames, code),
+        (vec!["\"primus::server::close\"".to_owned()], 1005)
+    );
+    assert_eq!(log.all(), Vec::<serde_json::Value>::new());
+}
+
+#[tokio::test]
+async fn the_end_is_told_behind_the_beginning_and_what_came_in_between() {
+    let (gate, log) = (Arc::new(Semaphore::new(0)), Log::new());
+    let (handling, said, left) = (log.clone(), log.clone(), log.clone());
+    let waited_for = Arc::clone(&gate);
+    let builder = Primus::builder()
+        .on_connection(move |_: Spark| {
+            let (gate, log) = (Arc::clone(&waited_for), handling.clone());
+            async move {
+                gate.acquire().await.unwrap().forget();
+                log.push("connection".to_owned());
+            }
+        })
+        .on_data(move |_, packet| said.push(packet.data.to_json().to_string()))
+        .on_disconnection(move |spark, _| {
+            let (log, kept) = (left.clone(), spark.get::<u32>());
+            async move { log.push(format!("disconnection {kept:?}")) }
+        });
+    let mut world = World::start(builder).await;
+    let (mut client, spark) = world.client().await;
+    spark.set(7_u32);
+    client.send_all([json!(1), json!(2)]).await;
+    world.received(2).await;
+    client.close().await;
+    eventually("the end", || !spark.is_open()).await;
+    gate.add_permits(1);
+    log.becomes(["connection", "1", "2", "disconnection Some(7)"].map(str::to_owned))
+        .await;
+    eventually("forgetting", || spark.get::<u32>().is_none()).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_there_for_whoever_takes_the_end_from_a_stream() {
+    let mut world = World::start(Primus::builder()).await;
+    let mut ended = world.primus.disconnections();
+    for number in 0..3_u32 {
+        let (client, spark) = world.client().await;
+        spark.set(number);
+        drop((client, spark));
+    }
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let (spark, _) = within("an end", ended.next()).await.unwrap();
+        seen.push(spark.get::<u32>().unwrap());
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2]);
+}

@@ -96,6 +96,8 @@ impl Multiplex {
             members: Mutex::default(),
             listeners: Mutex::default(),
         }));
+        // Those that were destroyed since the last one was made.
+        channels.retain(|_, channel| !channel.0.members.lock().is_destroyed);
         channels.insert(name.into(), channel.clone());
         channel
     }

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -14,6 +15,9 @@ use crate::primus::inbox::Inbox;
 use crate::primus::lane::Lane;
 use crate::primus::transform::{Step, advance, finish};
 use crate::primus::{Direction, End, Packet, SparkError, Transform, Value, WriteError, check};
+
+/// How long transforms may hold up an end.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Spark {
     pub(super) fn write_value(&self, data: Value) -> Result<Written, WriteError> {
@@ -63,7 +67,7 @@ impl Spark {
         if lane.is_ending() {
             return Err(WriteError::Closed);
         }
-        if lane.is_full() {
+        if lane.has_over(self.record.shared.limits.max_outbox) {
             return Err(WriteError::Busy);
         }
         Ok(lane.enter(packet))
@@ -71,10 +75,39 @@ impl Spark {
 
     /// Ends the connection behind what was written before.
     pub(super) fn end_behind(&self, end: End) {
+        let deadline = end.clone();
         let due = self.lane(Direction::Outgoing).lock().end(end);
-        if let Some(end) = due {
-            self.end_now(&end);
+        match due {
+            Some(end) => self.end_now(&end),
+            None => {
+                let spark = self.clone();
+                self.spawn(async move {
+                    tokio::time::sleep(END_TIMEOUT).await;
+                    spark.end_now(&deadline);
+                });
+            }
         }
+    }
+
+    /// Lets in what the client has sent while the application was not ready. Once.
+    pub(in crate::primus) fn open_gate(&self) {
+        if !self.record.is_let_in.swap(true, Ordering::AcqRel) {
+            self.go_on(Direction::Incoming);
+        }
+    }
+
+    /// Waits until everything that the client has sent has gone its way.
+    pub(in crate::primus) async fn drained(&self) {
+        std::future::poll_fn(|cx| {
+            let mut lane = self.lane(Direction::Incoming).lock();
+            lane.poll_free(cx.waker())
+        })
+        .await;
+    }
+
+    /// Whether nothing that the client has sent is on its way.
+    pub(in crate::primus) fn is_drained(&self) -> bool {
+        !self.lane(Direction::Incoming).lock().is_busy()
     }
 
     fn outgoing_done(&self, step: Step) {
@@ -104,10 +137,15 @@ impl Spark {
     pub(in crate::primus) fn send_through_own(&self, data: Value) {
         let mut packet = Packet::new(data, None);
         packet.is_transformed = true;
-        if let Ok(Some(packet)) = self.enter(packet)
-            && self.send_on(packet)
-        {
-            self.go_on(Direction::Outgoing);
+        match self.enter(packet) {
+            Ok(Some(packet)) => {
+                if self.send_on(packet) {
+                    self.go_on(Direction::Outgoing);
+                }
+            }
+            Ok(None) | Err(WriteError::Closed) => {}
+            // Whoever wrote to all cannot be told of one.
+            Err(error) => self.guard(|| self.fail(&SparkError::Write(error))),
         }
     }
 
@@ -324,7 +362,11 @@ impl Spark {
             (Some(listener), _) => listener(error),
             (None, Some(listener)) => listener(self, error),
             (None, None) => {
-                tracing::warn!(spark = %self.id(), %error, "an error nobody listens for")
+                // Not once for each: a client can make as many as it likes.
+                let count = self.record.unheard.fetch_add(1, Ordering::Relaxed) + 1;
+                if count.is_power_of_two() {
+                    tracing::warn!(spark = %self.id(), %error, count, "an error nobody listens for");
+                }
             }
         }
     }
@@ -384,17 +426,20 @@ impl Spark {
         self.record.inbox.close();
         self.record.transforms[index(Direction::Incoming)].clear();
         if is_forgotten {
-            self.record.extensions.write().clear();
+            // Dropped behind the lock: what is dropped may ask for it.
+            let kept = std::mem::take(&mut *self.record.extensions.write());
+            drop(kept);
         }
     }
 
-    /// The application does not want the connection: drops what its client has sent.
+    /// The application does not want the connection: drops what its client has sent, and sends.
     pub(in crate::primus) fn reject(&self) {
         let mut lane = self.lane(Direction::Incoming).lock();
-        lane.discard();
+        lane.reject();
         lane.regulate(self);
         drop(lane);
         self.record.inbox.close();
+        self.open_gate();
     }
 }
 

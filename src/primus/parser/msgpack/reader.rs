@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::MAX_DEPTH;
+use crate::primus::parser::{MAX_VALUES, too_many};
 use crate::primus::{Object, ParserError, Value};
 
 /// Reads one value, whatever it is.
@@ -15,6 +16,8 @@ pub(in crate::primus::parser) struct Reader<'a> {
     /// cannot be complete is refused before memory is taken for it, and all of them together take no more than a
     /// message of this length can fill.
     awaited: usize,
+    /// Values in all collections so far.
+    collected: usize,
     depth: usize,
 }
 
@@ -31,6 +34,7 @@ impl<'a> Reader<'a> {
         let mut reader = Self {
             rest: bytes,
             awaited: 0,
+            collected: 0,
             depth,
         };
         let value = read(&mut reader)?;
@@ -148,6 +152,10 @@ impl<'a> Reader<'a> {
 
     fn open(&mut self, len: usize) -> Result<(), ParserError> {
         self.depth = self.deeper()?;
+        self.collected = self.collected.saturating_add(len);
+        if self.collected > MAX_VALUES {
+            return Err(too_many());
+        }
         self.awaited = self.awaited.checked_add(len).ok_or_else(too_short)?;
         if self.awaited <= self.rest.len() {
             Ok(())
