@@ -32,7 +32,7 @@ pub mod multiplex;
 pub mod responder;
 pub mod rooms;
 
-pub use call::CallError;
+pub use call::{CallError, MAX_CALLS};
 pub use emit::Emit;
 pub use multiplex::Multiplex;
 pub use responder::Responder;

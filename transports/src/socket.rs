@@ -131,6 +131,7 @@ impl Socket {
     }
 
     /// Breaks the connection off, whoever else holds it.
+    #[cfg(feature = "ws")]
     pub(crate) fn abort(&self) {
         match &self.stream {
             Stream::Plain(stream) => {

@@ -15,7 +15,7 @@ use serde_json::Value as Node;
 use stellar_transports::{IncomingPayload, Payload, primus};
 
 use super::msgpack::date_of;
-use super::{Parser, ParserError};
+use super::{MAX_VALUES, Parser, ParserError};
 use crate::primus::{Object, Value};
 
 /// As deep as `serde_json` reads.
@@ -58,9 +58,11 @@ impl Parser for Ejson {
 
     fn decode(&self, message: IncomingPayload<'_>) -> Result<Value, ParserError> {
         match message {
-            IncomingPayload::Text(text) => serde_json::from_str(text)
-                .map_err(|error| ParserError::new(error.to_string()))
-                .and_then(read),
+            // Each value takes a character at least.
+            IncomingPayload::Text(text) if text.len() > MAX_VALUES => {
+                super::json::read(text).and_then(|_within_the_limit| parse(text))
+            }
+            IncomingPayload::Text(text) => parse(text),
             IncomingPayload::Binary(_) => Err(ParserError::new("the message is bytes, not text")),
         }
     }
@@ -75,6 +77,12 @@ impl Parser for Ejson {
     fn client(&self) -> Option<Cow<'static, str>> {
         Some(include_str!("../../../client-js/dist/primus-parser-ejson.min.js").into())
     }
+}
+
+fn parse(text: &str) -> Result<Value, ParserError> {
+    serde_json::from_str(text)
+        .map_err(|error| ParserError::new(error.to_string()))
+        .and_then(read)
 }
 
 /// What an object stands for, by its keys.

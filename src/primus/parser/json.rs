@@ -48,7 +48,8 @@ impl Parser for Json {
     }
 }
 
-fn read(text: &str) -> Result<Value, ParserError> {
+/// Reads JSON, within the limit of values.
+pub(super) fn read(text: &str) -> Result<Value, ParserError> {
     let count = Cell::new(0);
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Counted(&count).deserialize(&mut reader);

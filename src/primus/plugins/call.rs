@@ -15,10 +15,17 @@ pub enum CallError {
     /// It was not sent.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// [`MAX_CALLS`](super::MAX_CALLS) of the connection or channel have no answer yet. It was not sent.
+    #[error("too many calls have no answer yet")]
+    TooMany,
     /// The connection, or the channel, ended first. Whether the client has heard of the call is not known.
     #[error("the connection ended before the answer came")]
     Ended,
 }
+
+/// Most calls to one client, or in one of its channels, that wait for an answer: one that never answers is not to take
+/// memory without end.
+pub const MAX_CALLS: usize = 10_000;
 
 /// The calls of one connection that have no answer yet.
 #[derive(Debug, Default)]
@@ -40,19 +47,22 @@ pub(super) struct Call {
 }
 
 impl Calls {
-    pub(super) fn begin(self: &Arc<Self>) -> Call {
+    pub(super) fn begin(self: &Arc<Self>) -> Result<Call, CallError> {
         let (sender, answer) = oneshot::channel();
         let mut state = self.0.lock();
+        if state.waiting.len() >= MAX_CALLS {
+            return Err(CallError::TooMany);
+        }
         state.last += 1;
         let id = state.last;
         if !state.is_over {
             state.waiting.insert(id, sender);
         }
-        Call {
+        Ok(Call {
             calls: Arc::clone(self),
             id,
             answer,
-        }
+        })
     }
 
     /// Hands in an answer. One that nobody waits for, or not any more, is dropped.
@@ -90,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_gets_its_own_answer() {
         let calls = Arc::<Calls>::default();
-        let (first, second) = (calls.begin(), calls.begin());
+        let (first, second) = (calls.begin().unwrap(), calls.begin().unwrap());
         calls.answer(second.id, "two".into());
         calls.answer(first.id, "one".into());
         calls.answer(99, "nobody's".into());
@@ -101,17 +111,26 @@ mod tests {
     #[tokio::test]
     async fn calls_fail_when_it_is_over() {
         let calls = Arc::<Calls>::default();
-        let before = calls.begin();
+        let before = calls.begin().unwrap();
         calls.close();
-        let after = calls.begin();
+        let after = calls.begin().unwrap();
         assert_eq!(before.answered().await, Err(CallError::Ended));
         assert_eq!(after.answered().await, Err(CallError::Ended));
     }
 
     #[test]
+    fn who_never_answers_is_asked_no_more() {
+        let calls = Arc::<Calls>::default();
+        let mut waiting: Vec<_> = (0..MAX_CALLS).map(|_| calls.begin().unwrap()).collect();
+        assert_eq!(calls.begin().unwrap_err(), CallError::TooMany);
+        waiting.pop();
+        assert!(calls.begin().is_ok());
+    }
+
+    #[test]
     fn who_gives_up_leaves_nothing_behind() {
         let calls = Arc::<Calls>::default();
-        let call = calls.begin();
+        let call = calls.begin().unwrap();
         assert_eq!(calls.0.lock().waiting.len(), 1);
         drop(call);
         assert!(calls.0.lock().waiting.is_empty());

@@ -151,10 +151,10 @@ pub fn send(to: impl Into<Target>, event: &str, args: impl Args) -> Result<Writt
 ///
 /// # Errors
 ///
-/// When the event was not sent, or the connection ended before the answer came.
+/// When the event was not sent, [too many](super::MAX_CALLS) wait for an answer, or the connection ended before it came.
 pub async fn call(to: impl Into<Target>, event: &str, args: impl Args) -> Result<Value, CallError> {
     let to = to.into();
-    let call = to.events().calls.begin();
+    let call = to.events().calls.begin()?;
     let mut packet = event_object(event, args);
     packet.insert("id".to_owned(), call.id.into());
     to.write(packet.into())?;

@@ -92,9 +92,10 @@ pub fn on_request(spark: &Spark, handler: impl Fn(Request) + Send + Sync + 'stat
 ///
 /// # Errors
 ///
-/// When the request was not sent, or the connection ended before the response came.
+/// When the request was not sent, [too many](super::MAX_CALLS) wait for a response, or the connection ended before it
+/// came.
 pub async fn write_and_wait(spark: &Spark, data: impl Into<Value>) -> Result<Value, CallError> {
-    let call = requests(spark).calls.begin();
+    let call = requests(spark).calls.begin()?;
     spark.write(envelope(
         "requestId",
         call.id.to_string().into(),

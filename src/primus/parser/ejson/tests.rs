@@ -124,3 +124,14 @@ fn what_can_be_written_can_be_read_at_any_depth() {
     );
     assert!(Ejson.encode(&around(MAX_DEPTH - 1)).is_err());
 }
+
+#[test]
+fn there_is_a_limit_to_what_one_message_unfolds_to() {
+    let too_many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+    assert_eq!(decode(&too_many), Err(super::super::too_many()));
+    let text = format!("\"{}\"", "x".repeat(MAX_VALUES + 1));
+    assert_eq!(
+        decode(&text).unwrap().as_str().map(str::len),
+        Some(MAX_VALUES + 1)
+    );
+}
