@@ -210,7 +210,10 @@ for (const transformer of ['websockets', 'engine.io']) {
     it('cannot make the server say what it obeys', async (t) => {
       const server = await example(t);
       const [ann, bob] = [client(t, server), client(t, server)];
-      await Promise.all([raised(ann, 'open'), raised(bob, 'open')]);
+      for (const each of [ann, bob]) {
+        each.write('here');
+        assert.equal(await each.inbox.next(), 'here');
+      }
       for (const text of ['primus::server::close', 'primus::pong::1', 'primus::nothing::', 'primus::']) {
         ann.write(text);
         ann.write({ do: 'all', data: text });
