@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export STELLAR_BIN := $(CURDIR)/target/debug/stellar
+# A test process that something keeps alive fails here, and does not hang.
+LIMIT := $(if $(shell command -v timeout),timeout -k 10 900)
 
 .PHONY: help test lint rust docs client-js clients python browser demo bench dist
 
@@ -31,22 +33,22 @@ docs: ## API documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
-	cd client-js && npm ci --silent && npm test
+	cd client-js && npm ci --silent && $(LIMIT) npm test
 
 clients: ## Real npm clients against the server and the examples
 	cargo build --quiet --bins --examples
-	cd tests/clients && npm ci --silent && npm test
+	cd tests/clients && npm ci --silent && $(LIMIT) npm test
 
 python: ## python-engineio against the server
 	cargo build --quiet
 	tests/python/install
-	tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover -s tests/python
+	$(LIMIT) tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover -s tests/python
 
 browser: ## Chromium against the server and the examples
 	cargo build --quiet --bins --examples
 	tests/browser/install-chromium
 	cd tests/clients && npm ci --silent
-	cd tests/browser && npm ci --silent && npm test
+	cd tests/browser && npm ci --silent && $(LIMIT) npm test
 
 dist: ## Rebuild client-js/dist
 	cd client-js && npm ci --silent && npm run build

@@ -71,6 +71,7 @@ suite("the library of npm's primus", (world) => {
   check('opens, talks and comes back at our server', async (t) => {
     const Primus = require('../clients/node_modules/primus');
     const original = new Primus(http.createServer(), { transformer: 'websockets' });
+    t.after(() => original.destroy()); // its timer would keep this process alive
     world.home.put('/npm.js', original.library(), { 'Content-Type': 'text/javascript; charset=utf-8' });
     const page = await world.visit(t, await world.server(t), {
       script: '/npm.js', body: 'var primus = watch(new Primus(url, { reconnect: { min: 50, max: 200 } }));',
