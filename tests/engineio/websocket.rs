@@ -91,6 +91,22 @@ async fn bytes_of_v4_may_come_in_base64_too() {
 }
 
 #[tokio::test]
+async fn bytes_of_v4_leave_in_base64_where_the_client_asked_for_it() {
+    // Primus's client asks.
+    let address = echo("").await;
+    let opening = Opening::new(address, Version::V4).query("b64=1");
+    let mut socket = opening.clone().socket().await;
+    let _open = socket.packet().await;
+    let mut upgraded = opening.session().await.upgrade().await;
+    for socket in [&mut socket, &mut upgraded] {
+        socket.send_binary(&[1, 2, 3, 4]).await;
+        assert_eq!(socket.packet().await, "bAQIDBA==");
+        socket.send("bAQIDBA==").await;
+        assert_eq!(socket.packet().await, "bAQIDBA==");
+    }
+}
+
+#[tokio::test]
 async fn messages_in_several_frames_are_one() {
     let address = echo("").await;
     let target = Opening::new(address, Version::V4).target("websocket");

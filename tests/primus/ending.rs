@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use stellar::primus::{Builder, CloseReason, End, Primus, Spark};
 
+use crate::support::engineio::{Opening, PRIMUS, Version};
 use crate::support::within;
 use crate::{Log, World, rest};
 
@@ -54,6 +55,33 @@ async fn a_hint_says_when_to_come_back() {
     assert_eq!(last_words(end.clone()).await, (frames(&[hint]), NO_CODE));
     let expected = frames(&["\"wait\"", hint]);
     assert_eq!(last_words(end.data("wait")).await, (expected, NO_CODE));
+}
+
+#[tokio::test]
+async fn engine_io_on_a_websocket_reads_the_same_and_no_code_either() {
+    let mut world = World::start(quiet()).await;
+    let goodbye = "4\"primus::server::close\"";
+    for (end, expected) in [
+        (End::new().data(1), vec!["41", goodbye]),
+        (End::new().reconnect(), vec![]),
+    ] {
+        for is_upgraded in [false, true] {
+            let opening = Opening::new(world.address, Version::V4).door(PRIMUS);
+            let mut socket = match is_upgraded {
+                true => opening.session().await.upgrade().await,
+                false => opening.socket().await,
+            };
+            let spark = world.spark().await;
+            if !is_upgraded {
+                assert!(socket.packet().await.text_form("").starts_with('0'));
+            }
+            spark.end_with(end.clone());
+            for &packet in &expected {
+                assert_eq!(socket.packet().await, packet);
+            }
+            assert_eq!(socket.closed().await, NO_CODE);
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use stellar::primus::{
 };
 use tokio::sync::Semaphore;
 
-use crate::support::{eventually, within};
+use crate::support::{Client, eventually, within};
 use crate::{Log, World, rest};
 
 /// A builder whose connection handler waits for `gate`, then has data logged.
@@ -34,6 +34,17 @@ async fn a_handler_that_takes_its_time_holds_data_back_and_loses_none() {
     gate.add_permits(1);
     client.send_all((50..100).map(|number| json!(number))).await;
     log.becomes(0..100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_itself_connected_misses_no_message_to_all() {
+    let world = World::start(Primus::builder()).await;
+    for number in 1..=300 {
+        // It has read the 101, and nothing else.
+        let mut client = Client::open(world.address, "/primus").await;
+        world.primus.write(number).unwrap();
+        assert_eq!(client.next_packet().await, json!(number));
+    }
 }
 
 #[tokio::test]

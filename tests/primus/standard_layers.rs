@@ -134,7 +134,9 @@ async fn pages_of_others_are_refused_in_primus_words() {
     assert!(world.primus.layers().disable("cors"));
     let header = [("Origin", "https://evil.com")];
     let refused = Client::connect(world.address, "/primus", &header).await;
-    assert_eq!(refused.unwrap_err().status, 403);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.header("connection"), Some("close"));
     let header = [("Origin", "https://example.com")];
     assert!(
         Client::connect(world.address, "/primus", &header)

@@ -24,8 +24,8 @@ pub(super) struct EngineIo {
 }
 
 static DIALECTS: [[EngineIo; 2]; Form::COUNT] = {
-    let [a, b, c, d, e] = Form::ALL;
-    [both(a), both(b), both(c), both(d), both(e)]
+    let [a, b, c, d, e, f] = Form::ALL;
+    [both(a), both(b), both(c), both(d), both(e), both(f)]
 };
 
 const fn both(form: Form) -> [EngineIo; 2] {
@@ -59,7 +59,8 @@ impl Dialect for EngineIo {
             Form::Polled(Protocol::V3) => "engine.io 3 polling",
             Form::Framed(Protocol::V4) => "engine.io 4 websocket",
             Form::Framed(Protocol::V3) => "engine.io 3 websocket",
-            Form::FramedBase64 => "engine.io 3 websocket, base64",
+            Form::FramedBase64(Protocol::V4) => "engine.io 4 websocket, base64",
+            Form::FramedBase64(Protocol::V3) => "engine.io 3 websocket, base64",
         }
     }
 
@@ -214,7 +215,12 @@ mod tests {
                 &[0x82, 5, 4, 1, 2, 3, 4],
             ),
             (
-                Form::FramedBase64,
+                Form::FramedBase64(Protocol::V4),
+                b"\x81\x094\"\\u2028\"",
+                b"\x81\x09bAQIDBA==",
+            ),
+            (
+                Form::FramedBase64(Protocol::V3),
                 b"\x81\x094\"\\u2028\"",
                 b"\x81\x0Ab4AQIDBA==",
             ),
@@ -229,7 +235,8 @@ mod tests {
         for (waiting, framed) in [
             (Protocol::V4, Form::Framed(Protocol::V4)),
             (Protocol::V3, Form::Framed(Protocol::V3)),
-            (Protocol::V3, Form::FramedBase64),
+            (Protocol::V4, Form::FramedBase64(Protocol::V4)),
+            (Protocol::V3, Form::FramedBase64(Protocol::V3)),
         ] {
             let translated =
                 encoded(Form::Polled(waiting)).map(|frame| framed.translate(waiting, &frame));

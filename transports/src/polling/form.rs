@@ -16,13 +16,13 @@ pub(crate) enum Form {
     Polled(Protocol),
     /// As frames of a WebSocket.
     Framed(Protocol),
-    /// As frames of a WebSocket whose client cannot take binary ones (version 3 with `b64=1`).
-    FramedBase64,
+    /// As frames of a WebSocket whose client wants no binary ones (`b64=1`).
+    FramedBase64(Protocol),
 }
 
 impl Form {
     /// How many there are.
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 6;
 
     /// Each of them, at its [`index`](Self::index).
     pub(crate) const ALL: [Self; Self::COUNT] = [
@@ -30,7 +30,8 @@ impl Form {
         Self::Polled(Protocol::V3),
         Self::Framed(Protocol::V4),
         Self::Framed(Protocol::V3),
-        Self::FramedBase64,
+        Self::FramedBase64(Protocol::V4),
+        Self::FramedBase64(Protocol::V3),
     ];
 
     /// The place of this form in tables.
@@ -40,7 +41,8 @@ impl Form {
             Self::Polled(Protocol::V3) => 1,
             Self::Framed(Protocol::V4) => 2,
             Self::Framed(Protocol::V3) => 3,
-            Self::FramedBase64 => 4,
+            Self::FramedBase64(Protocol::V4) => 4,
+            Self::FramedBase64(Protocol::V3) => 5,
         }
     }
 
@@ -48,7 +50,7 @@ impl Form {
     pub(super) fn text(self, kind: char, text: &str) -> Bytes {
         match self {
             Self::Polled(protocol) => engineio::waiting_text(protocol, kind, text),
-            Self::Framed(_) | Self::FramedBase64 => {
+            Self::Framed(_) | Self::FramedBase64(_) => {
                 frame::encode_prefixed(Opcode::Text, &[kind as u8], text.as_bytes())
             }
         }
@@ -78,7 +80,12 @@ impl Form {
             Self::Polled(protocol) => engineio::waiting_binary(protocol, bytes),
             Self::Framed(Protocol::V4) => frame::encode(Opcode::Binary, bytes),
             Self::Framed(Protocol::V3) => frame::encode_prefixed(Opcode::Binary, &[4], bytes),
-            Self::FramedBase64 => {
+            // As it waits for a poll.
+            Self::FramedBase64(Protocol::V4) => {
+                let text = engineio::waiting_binary(Protocol::V4, bytes);
+                frame::encode(Opcode::Text, &text)
+            }
+            Self::FramedBase64(Protocol::V3) => {
                 let mut text = BytesMut::from(&b"b4"[..]);
                 // What waits in version 4 begins with a `b` of its own.
                 text.put_slice(&engineio::waiting_binary(Protocol::V4, bytes)[1..]);
@@ -100,7 +107,7 @@ impl Form {
                 Self::Polled(protocol) => {
                     engineio::append_waiting_binary(protocol, &mut group, attachment.as_ref());
                 }
-                Self::Framed(_) | Self::FramedBase64 => {
+                Self::Framed(_) | Self::FramedBase64(_) => {
                     group.extend_from_slice(&self.binary(attachment.as_ref()));
                 }
             }

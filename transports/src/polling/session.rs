@@ -33,7 +33,7 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Session {
     sid: Sid,
     pub(crate) protocol: Protocol,
-    /// Whether the client cannot take binary answers.
+    /// Whether the client wants nothing binary.
     pub(super) base64: bool,
     /// What is spoken in its messages.
     speaker: Box<dyn Speaker>,
@@ -543,8 +543,8 @@ fn lingers(reason: &CloseReason) -> bool {
 }
 
 const fn framed(protocol: Protocol, base64: bool) -> Form {
-    match protocol {
-        Protocol::V3 if base64 => Form::FramedBase64,
-        protocol => Form::Framed(protocol),
+    match base64 {
+        true => Form::FramedBase64(protocol),
+        false => Form::Framed(protocol),
     }
 }

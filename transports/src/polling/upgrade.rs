@@ -195,6 +195,11 @@ impl Language for Packets {
             .farewell(self.0.form(true), reason, controls)
     }
 
+    fn close_frame(&self, reason: &CloseReason) -> Bytes {
+        let speaks_primus = self.0.connection().dialect().name() == "primus";
+        ws::close_frame(reason, speaks_primus)
+    }
+
     fn closed(&mut self, _connection: &Arc<Connection>, reason: CloseReason) {
         self.0.finish(reason);
     }

@@ -21,8 +21,8 @@ pub(super) struct SocketIo {
 }
 
 static DIALECTS: [[SocketIo; 2]; Form::COUNT] = {
-    let [a, b, c, d, e] = Form::ALL;
-    [both(a), both(b), both(c), both(d), both(e)]
+    let [a, b, c, d, e, f] = Form::ALL;
+    [both(a), both(b), both(c), both(d), both(e), both(f)]
 };
 
 const fn both(form: Form) -> [SocketIo; 2] {
@@ -67,7 +67,8 @@ impl Dialect for SocketIo {
             (Form::Framed(Protocol::V4), Parser::Msgpack) => "socket.io 5 websocket, msgpack",
             (Form::Polled(Protocol::V3), _) => "socket.io 4 polling",
             (Form::Framed(Protocol::V3), _) => "socket.io 4 websocket",
-            (Form::FramedBase64, _) => "socket.io 4 websocket, base64",
+            (Form::FramedBase64(Protocol::V4), _) => "socket.io 5 websocket, base64",
+            (Form::FramedBase64(Protocol::V3), _) => "socket.io 4 websocket, base64",
         }
     }
 

@@ -26,9 +26,7 @@ pub(crate) trait Language: Send + Unpin + 'static {
     fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes>;
 
     /// The close frame for an end that this side decided on.
-    fn close_frame(&self, reason: &CloseReason) -> Bytes {
-        frame::close(reason.code(), &reason.to_string())
-    }
+    fn close_frame(&self, reason: &CloseReason) -> Bytes;
 
     /// Reports the end. Called once.
     fn closed(&mut self, connection: &Arc<Connection>, reason: CloseReason) {
@@ -70,15 +68,20 @@ impl Language for Json {
             .then(|| payload(&controls.encode(primus::SERVER_CLOSE)))
     }
 
-    /// Primus closes without a code (Primus specification, §4.1); a code tells the others, and us, more.
     fn close_frame(&self, reason: &CloseReason) -> Bytes {
-        match reason {
-            CloseReason::Ended | CloseReason::Reconnect | CloseReason::HeartbeatMissed
-                if self.speaks_primus =>
-            {
-                frame::encode(Opcode::Close, b"")
-            }
-            reason => frame::close(reason.code(), &reason.to_string()),
+        close_frame(reason, self.speaks_primus)
+    }
+}
+
+/// Primus closes without a code, on engine.io too (Primus specification, §4.1 and §4.2); a code tells the others, and
+/// us, more.
+pub(crate) fn close_frame(reason: &CloseReason, speaks_primus: bool) -> Bytes {
+    match reason {
+        CloseReason::Ended | CloseReason::Reconnect | CloseReason::HeartbeatMissed
+            if speaks_primus =>
+        {
+            frame::encode(Opcode::Close, b"")
         }
+        reason => frame::close(reason.code(), &reason.to_string()),
     }
 }

@@ -15,10 +15,13 @@ use http::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::{Body, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport, body};
+use crate::{
+    Body, CloseReason, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport,
+    body,
+};
 
 pub(crate) use connection::Pump;
-pub(crate) use language::Language;
+pub(crate) use language::{Language, close_frame};
 
 /// How long the HTTP side may take to let go of a socket after the `101` was promised.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,7 +98,7 @@ impl Transport for Ws {
         };
         if !context.permits_origin(request.headers()) {
             context.metrics.count_refusal("origin");
-            return body::text(StatusCode::FORBIDDEN, crate::Origins::REFUSED);
+            return refused(body::text(StatusCode::FORBIDDEN, crate::Origins::REFUSED));
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
@@ -104,47 +107,68 @@ impl Transport for Ws {
         let mut handshake = Handshake::new("ws", dialect.name(), peer, parts);
         if let Err(refusal) = context.admit(&mut handshake).await {
             context.metrics.count_refusal("authorization");
-            let mut response = body::refusal(&refusal);
-            // As Primus answers a refused upgrade (Primus specification, §3.2).
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-            return response;
+            return refused(body::refusal(&refusal));
         }
+        let arrival = Arrival::report(context, dialect, handshake);
         let read_buffer = self.options.read_buffer;
-        let context = Arc::clone(context);
-        context
-            .tasks
-            .clone()
-            .spawn(open(upgrade, handshake, dialect, read_buffer, context));
+        context.tasks.spawn(open(upgrade, arrival, read_buffer));
         accept.response()
     }
 }
 
+/// As Primus answers a refused upgrade (Primus specification, §3.2): the connection ends with it.
+fn refused(mut response: Response<Body>) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+/// A connection that the engine knows, and that waits for its socket. What it is sent meanwhile waits in its outbox.
+struct Arrival(Option<Arc<Connection>>);
+
+impl Arrival {
+    /// Reports it. The `101` follows, so that a client that finds itself connected is connected.
+    fn report(context: &Arc<Context>, dialect: &'static dyn Dialect, handshake: Handshake) -> Self {
+        let connection = Connection::new(context, "ws", dialect);
+        // First, so that the end is reported even if the application does not survive the opening.
+        let arrival = Self(Some(Arc::clone(&connection)));
+        connection.report_opened(handshake);
+        arrival
+    }
+
+    /// Hands it over to its task, which is to report the end from now on.
+    fn take(mut self, socket: &Arc<Socket>) -> Option<Arc<Connection>> {
+        let connection = self.0.take()?;
+        connection.move_to(Arc::clone(socket), connection.dialect(), |frame| frame);
+        Some(connection)
+    }
+}
+
+impl Drop for Arrival {
+    /// No socket came.
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            let reason = connection.take_closing().unwrap_or(CloseReason::PeerGone);
+            connection.mark_closed();
+            connection.report_closed(reason);
+        }
+    }
+}
+
 /// Gives an upgraded socket a task of its own, of just the size that a connection needs.
-async fn open(
-    upgrade: hyper::upgrade::OnUpgrade,
-    handshake: Handshake,
-    dialect: &'static dyn Dialect,
-    read_buffer: usize,
-    context: Arc<Context>,
-) {
+async fn open(upgrade: hyper::upgrade::OnUpgrade, arrival: Arrival, read_buffer: usize) {
     let Some((socket, early)) = take_socket(upgrade).await else {
         return;
     };
-    let connection = Connection::with_socket(&context, "ws", dialect, Arc::clone(&socket));
-    let language = language::Json {
-        speaks_primus: dialect.name() == "primus",
+    let Some(connection) = arrival.take(&socket) else {
+        return;
     };
-    let pump = Pump::new(
-        Arc::clone(&connection),
-        socket,
-        language,
-        &early,
-        read_buffer,
-    );
-    let pump = pump.await;
-    connection.report_opened(handshake);
-    context.tasks.spawn(pump);
+    let tasks = connection.context().tasks.clone();
+    let language = language::Json {
+        speaks_primus: connection.dialect().name() == "primus",
+    };
+    let pump = Pump::new(connection, socket, language, &early, read_buffer).await;
+    tasks.spawn(pump);
 }
 
 /// Takes the socket back from HTTP, once the `101` is written, with what the peer sent right behind its handshake.
