@@ -11,14 +11,15 @@ use super::{Config, ConfigError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WsConfig {
-    /// Read buffer of each connection. Larger ones take bursts of large messages with fewer reads.
+    /// Bytes that are read at once. The buffer belongs to a thread; a connection that waits for the rest of a message has
+    /// one of its own.
     pub read_buffer_bytes: usize,
 }
 
 impl Default for WsConfig {
     fn default() -> Self {
         Self {
-            read_buffer_bytes: 1024,
+            read_buffer_bytes: 4096,
         }
     }
 }

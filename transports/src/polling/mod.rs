@@ -80,7 +80,7 @@ pub struct Options {
     pub close_grace: Duration,
     /// Size from which an answer is compressed, for clients that take it. Default 1,024; `None` turns it off.
     pub compression: Option<usize>,
-    /// Bytes of read buffer that each WebSocket holds. Default 1,024.
+    /// Bytes that are read at once from a WebSocket. Default 4,096.
     pub read_buffer: usize,
 }
 
@@ -96,7 +96,7 @@ impl Default for Options {
             max_sessions_per_address: 10_000,
             close_grace: Duration::from_secs(30),
             compression: Some(1024),
-            read_buffer: 1024,
+            read_buffer: 4096,
         }
     }
 }

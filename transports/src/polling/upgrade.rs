@@ -37,20 +37,20 @@ pub(super) async fn open(
         return;
     };
     // First, so that the end is reported even if the application does not survive the opening.
-    let pump = pump(Arc::clone(&session), socket, &early, read_buffer).await;
+    let pump = pump(Arc::clone(&session), socket, &early, read_buffer);
     session.start();
     context.tasks.spawn(pump);
 }
 
 /// The task of a session's socket.
-async fn pump(
+fn pump(
     session: Arc<Session>,
     socket: Arc<Socket>,
     early: &[u8],
     read_buffer: usize,
 ) -> Pump<Packets> {
     let connection = Arc::clone(session.connection());
-    Pump::new(connection, socket, Packets(session), early, read_buffer).await
+    Pump::new(connection, socket, Packets(session), early, read_buffer)
 }
 
 /// Lets a WebSocket prove itself, and then take over. Until then the session polls on, whatever happens here.
@@ -79,7 +79,7 @@ pub(super) async fn take_over(
     upgrades.get_or_create(&[("result", "upgraded")]).inc();
     session.connection().heard();
     let tasks = session.connection().context().tasks.clone();
-    let pump = pump(session, sip.socket, &sip.ahead, options.read_buffer).await;
+    let pump = pump(session, sip.socket, &sip.ahead, options.read_buffer);
     tasks.spawn(pump);
 }
 

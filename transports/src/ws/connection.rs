@@ -1,21 +1,17 @@
 //! One WebSocket connection: the task that reads it, and writes what others could not.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
-use futures_util::{FutureExt, Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 
 use super::Language;
+use super::decoder::{Decoder, Wire};
 use super::frame::{FrameGuard, TooManyFragments};
 use crate::{CloseReason, Connection, IncomingPayload, Initiator, Socket, Turn};
 
@@ -31,12 +27,13 @@ const READ_BUDGET: usize = 128;
 ///     └──────────── socket broken ─────────────────────────────────► done
 /// ```
 pub(crate) struct Pump<L: Language> {
-    /// There at all times, but while [`Pump::forget_large_buffer`] puts another in its place.
-    stream: Option<WebSocketStream<Wire>>,
-    config: WebSocketConfig,
+    /// There while something is half read.
+    decoder: Option<Decoder>,
+    guard: FrameGuard,
     connection: Arc<Connection>,
     socket: Arc<Socket>,
     language: L,
+    read_buffer: u32,
     phase: Phase,
 }
 
@@ -53,7 +50,7 @@ enum Phase {
 impl<L: Language> Pump<L> {
     /// Prepares the task of `connection`, which writes to `socket`; `early` is what the peer sent right behind its
     /// handshake.
-    pub(crate) async fn new(
+    pub(crate) fn new(
         connection: Arc<Connection>,
         socket: Arc<Socket>,
         language: L,
@@ -66,25 +63,15 @@ impl<L: Language> Pump<L> {
             Ok(()) => connection.set_partial(guard.is_partial()),
             Err(TooManyFragments) => connection.close(CloseReason::TooManyFragments),
         }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(read_buffer)
-            .write_buffer_size(0)
-            .max_message_size(Some(limits.max_message))
-            .max_frame_size(Some(limits.max_message));
-        let wire = Wire {
-            socket: Arc::clone(&socket),
-            connection: Arc::clone(&connection),
-            guard,
-        };
-        let stream =
-            WebSocketStream::from_partially_read(wire, early.to_vec(), Role::Server, Some(config))
-                .await;
+        let decoder = (!early.is_empty())
+            .then(|| Decoder::with_early(early, limits.max_message, read_buffer));
         Self {
-            stream: Some(stream),
-            config,
+            decoder,
+            guard,
             language,
             connection,
             socket,
+            read_buffer: u32::try_from(read_buffer).unwrap_or(u32::MAX),
             phase: Phase::Open,
         }
     }
@@ -93,68 +80,72 @@ impl<L: Language> Pump<L> {
     /// Returns whether more may be waiting.
     fn receive(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let _turn = Turn::begin();
+        let mut decoder = match self.decoder.take() {
+            Some(decoder) => decoder,
+            None if self.is_held() => return false,
+            None => {
+                let limits = &self.connection.context().limits;
+                Decoder::lend(limits.max_message, self.read_buffer as usize)
+            }
+        };
         for _ in 0..READ_BUDGET {
-            if self.connection.is_paused()
-                || self.language.is_clogged()
-                || !self.connection.is_open()
-            {
+            if self.is_held() {
+                self.decoder = Some(decoder);
                 return false;
             }
-            match Pin::new(self.stream()).poll_next(cx) {
+            let mut wire = Wire {
+                socket: &self.socket,
+                connection: &self.connection,
+                guard: &mut self.guard,
+                cx: &mut *cx,
+            };
+            match decoder.poll_next(&mut wire) {
                 Poll::Pending => {
-                    self.forget_large_buffer();
+                    self.set_aside(decoder);
                     return false;
                 }
-                Poll::Ready(Some(Ok(message))) => self.deliver(&message, cx),
-                Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Ok(WsMessage::Close(frame))) => {
+                    decoder.answer_close(&mut wire);
+                    let code = frame.map_or(1005, |frame| frame.code.into());
+                    self.finish(CloseReason::PeerClosed(code));
+                    return false;
+                }
+                Poll::Ready(Ok(message)) => self.deliver(&message),
+                Poll::Ready(Err(error)) => {
                     match failure(&error) {
                         CloseReason::PeerGone => self.finish(CloseReason::PeerGone),
                         reason => self.connection.close(reason),
                     }
                     return false;
                 }
-                Poll::Ready(None) => {
-                    self.finish(CloseReason::PeerGone);
-                    return false;
-                }
             }
         }
+        self.decoder = Some(decoder);
         true
     }
 
-    const fn stream(&mut self) -> &mut WebSocketStream<Wire> {
-        self.stream.as_mut().expect("a pump always has its stream")
+    /// Whether nothing may be read now.
+    fn is_held(&self) -> bool {
+        self.connection.is_paused() || self.language.is_clogged() || !self.connection.is_open()
     }
 
-    /// Gives back the memory of a large message: the decoder never shrinks its buffer. Between messages it is empty,
-    /// and a new decoder is as good.
-    fn forget_large_buffer(&mut self) {
-        let guard = &mut self.stream().get_mut().guard;
-        if guard.is_partial() || !guard.take_seen_large() {
-            return;
+    /// All that there was has been decoded: keeps the decoder if it holds the beginning of a message.
+    fn set_aside(&mut self, decoder: Decoder) {
+        if self.guard.is_partial() {
+            self.decoder = Some(decoder);
+        } else if !self.guard.take_seen_large() {
+            decoder.give_back();
         }
-        let config = self.config;
-        if let Some(stream) = self.stream.take() {
-            let wire = stream.into_inner();
-            let fresh = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config));
-            // Nothing is awaited in there.
-            self.stream = fresh.now_or_never();
-        }
+        // One whose buffer has grown never shrinks it, and goes.
     }
 
-    fn deliver(&mut self, message: &WsMessage, cx: &mut TaskContext<'_>) {
+    fn deliver(&mut self, message: &WsMessage) {
         let payload = match message {
             WsMessage::Text(text) => IncomingPayload::Text(text),
             WsMessage::Binary(bytes) => IncomingPayload::Binary(bytes),
-            WsMessage::Close(frame) => {
-                let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
-                // Writes tungstenite's answer to the close into the outbox; the wire takes it without waiting.
-                let _written = Pin::new(self.stream()).poll_flush(cx);
-                return self.finish(CloseReason::PeerClosed(code));
-            }
             // Answered by tungstenite; as a sign of life they were counted when they were read.
             WsMessage::Ping(_) => return self.connection.report_heartbeat(),
-            WsMessage::Pong(_) | WsMessage::Frame(_) => return,
+            WsMessage::Pong(_) | WsMessage::Frame(_) | WsMessage::Close(_) => return,
         };
         self.language.receive(&self.connection, payload);
     }
@@ -211,20 +202,16 @@ impl<L: Language> Pump<L> {
         if is_flushed && std::mem::take(half_close) && self.socket.poll_shutdown(cx).is_pending() {
             *half_close = true;
         }
-        let Some(stream) = &mut self.stream else {
-            return Poll::Ready(());
-        };
-        let wire = stream.get_mut();
         let mut scratch = [0; 2048];
         for _ in 0..READ_BUDGET {
-            if is_flushed && wire.guard.has_seen_close() {
+            if is_flushed && self.guard.has_seen_close() {
                 return Poll::Ready(());
             }
             let mut buf = ReadBuf::new(&mut scratch);
             match self.socket.poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
                     // Only its close frame is of interest now.
-                    let _too_many = wire.guard.scan(buf.filled());
+                    let _too_many = self.guard.scan(buf.filled());
                 }
                 Poll::Ready(Ok(()) | Err(_)) if is_flushed => return Poll::Ready(()),
                 // The peer is done, but may still take what we have.
@@ -275,55 +262,6 @@ impl<L: Language> Drop for Pump<L> {
             self.language
                 .closed(&self.connection, CloseReason::Internal);
         }
-    }
-}
-
-/// What tungstenite reads from and writes to: reads come from the socket, writes join the ordered outbox.
-pub(super) struct Wire {
-    socket: Arc<Socket>,
-    connection: Arc<Connection>,
-    guard: FrameGuard,
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(self.socket.poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
-        if !read.is_empty() {
-            self.connection.heard();
-            let begun = self.guard.begun();
-            self.guard.scan(read).map_err(io::Error::other)?;
-            if self.guard.begun() != begun {
-                // Another message than the one that the clock was started for.
-                self.connection.set_partial(false);
-            }
-            self.connection.set_partial(self.guard.is_partial());
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _cx: &mut TaskContext<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.connection.send_control(Bytes::copy_from_slice(buf));
-        Poll::Ready(Ok(buf.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 

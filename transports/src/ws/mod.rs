@@ -1,6 +1,7 @@
 //! WebSocket (RFC 6455): the Primus dialect on `/primus`, the plain one on `/ws`.
 
 mod connection;
+mod decoder;
 mod dialect;
 pub(crate) mod frame;
 pub(crate) mod handshake;
@@ -29,14 +30,14 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Options of the `ws` transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of read buffer that each connection holds. Default 1,024; larger buffers take bursts of large
-    /// messages with fewer reads.
+    /// Bytes that are read at once. Default 4,096. The buffer belongs to a thread, not to a connection; one that waits
+    /// for the rest of a message holds a buffer of its own.
     pub read_buffer: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_buffer: 1024 }
+        Self { read_buffer: 4096 }
     }
 }
 
@@ -167,7 +168,7 @@ async fn open(upgrade: hyper::upgrade::OnUpgrade, arrival: Arrival, read_buffer:
     let language = language::Json {
         speaks_primus: connection.dialect().name() == "primus",
     };
-    let pump = Pump::new(connection, socket, language, &early, read_buffer).await;
+    let pump = Pump::new(connection, socket, language, &early, read_buffer);
     tasks.spawn(pump);
 }
 
