@@ -18,6 +18,11 @@ use stellar::client_script::{self, Format};
 use stellar::config::{Config, ConfigError};
 use stellar::{Bound, ServeError, Server, asked_to_stop};
 
+/// Connections are many small pieces that come and go on several threads.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Fewer files than this are soon used up by a realtime server.
 const FEW_FILES: u64 = 4096;
 
