@@ -1,6 +1,7 @@
 //! Response and push packets, as JSON text (Stellar specification, §5).
 
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use stellar_transports::{AckId, Message};
@@ -31,6 +32,47 @@ struct VerbResponse<'a, D> {
     message_count: u64,
     #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
     message_id: Option<&'a RawValue>,
+}
+
+/// Somebody's object, with keys of ours in the place of its own, or behind it.
+struct ObjectResponse<'a> {
+    object: &'a Map<String, Value>,
+    message_count: u64,
+    message_id: Option<&'a RawValue>,
+}
+
+impl ObjectResponse<'_> {
+    const OURS: [&'static str; 3] = ["context", "messageCount", "messageId"];
+
+    /// Writes one of our keys, if we have a value for it.
+    fn write<M: SerializeMap>(&self, key: &'static str, map: &mut M) -> Result<bool, M::Error> {
+        match (key, self.message_id) {
+            ("context", _) => map.serialize_entry(key, "response")?,
+            ("messageCount", _) => map.serialize_entry(key, &self.message_count)?,
+            ("messageId", Some(id)) => map.serialize_entry(key, id)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Serialize for ObjectResponse<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut is_written = [false; Self::OURS.len()];
+        for (key, value) in self.object {
+            match Self::OURS.iter().position(|ours| ours == key) {
+                Some(ours) if self.write(Self::OURS[ours], &mut map)? => is_written[ours] = true,
+                _ => map.serialize_entry(key, value)?,
+            }
+        }
+        for (key, is_written) in Self::OURS.into_iter().zip(is_written) {
+            if !is_written {
+                self.write(key, &mut map)?;
+            }
+        }
+        map.end()
+    }
 }
 
 impl Request {
@@ -69,17 +111,12 @@ impl Request {
     }
 
     /// An answer that is an object of its own: an action's or a file's. Its `context` and number are ours.
-    pub(crate) fn object(&self, mut object: Map<String, Value>) -> Message {
-        object.insert("context".into(), "response".into());
-        object.insert("messageCount".into(), self.number.into());
-        if let Some(id) = &self.message_id {
-            // An id is a text or a number, which always is a value too.
-            object.insert(
-                "messageId".into(),
-                serde_json::from_str(id.get()).unwrap_or_default(),
-            );
-        }
-        self.packet(&object)
+    pub(crate) fn object(&self, object: &Map<String, Value>) -> Message {
+        self.packet(&ObjectResponse {
+            object,
+            message_count: self.number,
+            message_id: self.message_id.as_deref(),
+        })
     }
 
     fn packet(&self, value: &impl Serialize) -> Message {
@@ -203,7 +240,7 @@ mod tests {
         let Value::Object(object) = object else {
             unreachable!()
         };
-        let packet: Value = serde_json::from_str(text(&with_id.object(object))).unwrap();
+        let packet: Value = serde_json::from_str(text(&with_id.object(&object))).unwrap();
         assert_eq!(
             packet,
             json!({"context": "response", "number": 0.5, "messageCount": 7, "messageId": "aaa"})

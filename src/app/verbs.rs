@@ -237,7 +237,7 @@ impl App {
                     tokio::time::sleep(FILES_WAIT).await;
                 }
                 let response = self.file(packet.file).await;
-                connection.send(&request.object(response));
+                connection.send(&request.object(&response));
             }
             Some(Verb::DetailsView) => {
                 connection.send(&request.ok(Some(connection.details())));
@@ -403,7 +403,8 @@ impl App {
                 Ok(params) => params,
                 Err(error) => {
                     let error = error.to_value(&self.options().errors);
-                    connection.send(&request.object(Map::from_iter([("error".to_owned(), error)])));
+                    connection
+                        .send(&request.object(&Map::from_iter([("error".to_owned(), error)])));
                     return;
                 }
             },
@@ -424,7 +425,7 @@ impl App {
             if let Some(error) = outcome.error {
                 response.insert("error".into(), error.to_value(&app.options().errors));
             }
-            connection.send(&request.object(response));
+            connection.send(&request.object(&response));
         });
         // The first poll is ours; whatever it waits for is asked again by the task's own first poll.
         let mut nobody = TaskContext::from_waker(Waker::noop());

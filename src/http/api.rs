@@ -125,7 +125,7 @@ impl Api {
         let params = self.choose_action(parts, params);
         if parts.method == Method::TRACE {
             let outcome = Outcome {
-                params,
+                params: Arc::new(params.into()),
                 ..Outcome::default()
             };
             return self.respond(requester, outcome, callback);
@@ -134,7 +134,7 @@ impl Api {
             let outcome = Outcome {
                 error: Some(Error::TooManyPending),
                 status: Some(StatusCode::SERVICE_UNAVAILABLE),
-                params,
+                params: Arc::new(params.into()),
                 ..Outcome::default()
             };
             return self.respond(requester, outcome, callback);
@@ -258,7 +258,7 @@ impl Api {
                         "id": connection.id(),
                         "fingerprint": connection.fingerprint(),
                         "remoteIP": connection.remote_ip().map(|ip| ip.to_string()),
-                        "receivedParams": outcome.params,
+                        "receivedParams": outcome.params.as_object().unwrap_or(&Map::new()),
                     }),
                 );
             }

@@ -29,7 +29,8 @@ struct Inner {
 /// What changes during a call.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) params: Map<String, Value>,
+    /// An object.
+    pub(super) params: Arc<Value>,
     pub(super) response: Map<String, Value>,
     pub(super) error: Option<Error>,
     pub(super) is_silent: bool,
@@ -52,7 +53,7 @@ impl Context {
             uploads,
             number,
             state: Mutex::new(State {
-                params,
+                params: Arc::new(Value::Object(params)),
                 ..State::default()
             }),
         }))
@@ -80,7 +81,10 @@ impl Context {
 
     /// The params as they are now.
     pub fn params(&self) -> Map<String, Value> {
-        self.0.state.lock().params.clone()
+        match &*self.0.state.lock().params {
+            Value::Object(params) => params.clone(),
+            _ => Map::new(),
+        }
     }
 
     /// Whether `path` is a file that came with this HTTP request. It is deleted once the action is done. A param that
@@ -91,7 +95,9 @@ impl Context {
 
     /// Sets a param; for middleware that runs before the action.
     pub fn set_param(&self, name: impl Into<String>, value: impl Into<Value>) {
-        self.0.state.lock().params.insert(name.into(), value.into());
+        if let Value::Object(params) = Arc::make_mut(&mut self.0.state.lock().params) {
+            params.insert(name.into(), value.into());
+        }
     }
 
     /// Sets a field of the response. Fields set before a failure are sent with the error.

@@ -4,6 +4,7 @@ mod context;
 mod registry;
 mod run;
 
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(crate) use registry::Registry;
 pub(crate) use run::{Call, Outcome, guarded};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::connection::ConnectionType;
 use super::error::Error;
@@ -53,11 +54,9 @@ pub struct Action {
     pub(crate) run: Run,
 }
 
-type Run = Arc<
-    dyn Fn(Context, Map<String, Value>) -> BoxFuture<'static, Result<Value, ActionError>>
-        + Send
-        + Sync,
->;
+/// The params are an object, shared with the context.
+type Run =
+    Arc<dyn Fn(Context, &Value) -> BoxFuture<'static, Result<Value, ActionError>> + Send + Sync>;
 
 impl Action {
     /// An action of version 1. `run` gets the params as a type of your choice (`serde_json::Value` takes them as
@@ -65,23 +64,20 @@ impl Action {
     /// its `data`.
     pub fn new<P, R, F, Fut>(name: impl Into<String>, run: F) -> Self
     where
-        P: DeserializeOwned,
-        R: Serialize,
+        P: DeserializeOwned + 'static,
+        R: Serialize + 'static,
         F: Fn(Context, P) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, ActionError>> + Send + 'static,
     {
-        let run: Run =
-            Arc::new(
-                move |context, params| match serde_json::from_value(Value::Object(params)) {
-                    Ok(params) => {
-                        let future = run(context, params);
-                        Box::pin(async move { Ok(serde_json::to_value(future.await?)?) })
-                    }
-                    Err(error) => Box::pin(async move {
-                        Err(ActionError::from(format!("Invalid params: {error}")))
-                    }),
-                },
-            );
+        let run: Run = Arc::new(move |context, params| match from_value(params) {
+            Ok(params) => {
+                let future = run(context, params);
+                Box::pin(async move { Ok(to_value(future.await?)?) })
+            }
+            Err(error) => {
+                Box::pin(async move { Err(ActionError::from(format!("Invalid params: {error}"))) })
+            }
+        });
         Self {
             name: name.into(),
             description: String::new(),
@@ -140,6 +136,28 @@ impl Action {
     pub fn block(mut self, kind: ConnectionType) -> Self {
         self.blocked.push(kind);
         self
+    }
+}
+
+/// A value as the type that an action takes. What is a value already is only copied.
+fn from_value<P: DeserializeOwned + 'static>(value: &Value) -> Result<P, serde_json::Error> {
+    if TypeId::of::<P>() != TypeId::of::<Value>() {
+        return P::deserialize(value);
+    }
+    retyped(value.clone()).map_or_else(|_| P::deserialize(value), Ok)
+}
+
+/// What an action returned as a value, which it may be already.
+fn to_value<R: Serialize + 'static>(value: R) -> Result<Value, serde_json::Error> {
+    retyped(value).or_else(serde_json::to_value)
+}
+
+/// The same value, if `A` and `B` are the same type.
+fn retyped<A: 'static, B: 'static>(value: A) -> Result<B, A> {
+    let mut slot = Some(value);
+    match (&mut slot as &mut dyn Any).downcast_mut::<Option<B>>() {
+        Some(same) => Ok(same.take().expect("it was put there")),
+        None => Err(slot.expect("it was put there")),
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<Error>,
     /// Nothing is sent.
     pub(crate) is_silent: bool,
-    /// The params as the action saw them, `apiVersion` included.
-    pub(crate) params: Map<String, Value>,
+    /// The params as the action saw them, `apiVersion` included: an object, or null where there were none.
+    pub(crate) params: Arc<Value>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) headers: HeaderMap,
 }
@@ -62,7 +62,7 @@ impl Call {
         match allowed {
             Err(error) => Outcome {
                 error: Some(error),
-                params: self.params,
+                params: Arc::new(Value::Object(self.params)),
                 ..Outcome::default()
             },
             Ok(action) => {
@@ -152,22 +152,32 @@ async fn before(chain: &[&ActionMiddleware], context: &Context) -> Result<(), St
 async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(), Error> {
     // Defaults, formats and checks may be the application's functions too.
     let prepared = guarded(async {
-        let mut params = std::mem::take(&mut context.state().params);
-        let prepared = input::prepare_in(&action.inputs, &mut params, &app.options().errors);
-        context.state().params = params.clone();
-        prepared.map(|()| params)
+        let state = &mut *context.state();
+        let prepared = match Arc::make_mut(&mut state.params) {
+            Value::Object(params) => {
+                input::prepare_in(&action.inputs, params, &app.options().errors)
+            }
+            _ => Ok(()),
+        };
+        prepared.map(|()| Arc::clone(&state.params))
     });
     let params = prepared
         .await?
         .map_err(|fields| Error::Custom(Value::Object(fields)))?;
     // Calling the function is inside the guard too: it may panic before its first await.
-    let run = guarded(async { (action.run)(context.clone(), params).await });
+    let run = guarded(async { (action.run)(context.clone(), &params).await });
     let value = tokio::time::timeout(app.options().action_timeout, run)
         .await
         .map_err(|_| Error::ActionTimeout(action.name.clone()))??
         .map_err(|error| error.0)?;
     match value {
-        Value::Object(fields) => context.state().response.extend(fields),
+        Value::Object(fields) => {
+            let response = &mut context.state().response;
+            match response.is_empty() {
+                true => *response = fields,
+                false => response.extend(fields),
+            }
+        }
         Value::Null => {}
         other => {
             context.state().response.insert("data".into(), other);
