@@ -258,7 +258,7 @@ impl Api {
                         "id": connection.id(),
                         "fingerprint": connection.fingerprint(),
                         "remoteIP": connection.remote_ip().map(|ip| ip.to_string()),
-                        "receivedParams": outcome.params.as_object().unwrap_or(&Map::new()),
+                        "receivedParams": outcome.params.as_object().map_or_else(|| json!({}), |params| json!(params)),
                     }),
                 );
             }

@@ -255,7 +255,7 @@ impl Service<Request> for Requests {
             let router = Arc::clone(&self.router);
             let head = Head::of(&request);
             let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
-            let answering = Box::pin(async move { router.route(request, peer).await });
+            let answering = router.route(request, peer);
             *desk.current.lock() = Some(Current { answering, head });
         }
         Answer(desk)

@@ -259,7 +259,8 @@ async fn secure(
         #[cfg(feature = "tls")]
         Security::Tls(acceptor) => {
             let handshake = tokio::time::timeout(settings.header_timeout, acceptor.accept(stream));
-            match handshake.await {
+            // In a box: the task that waits for it has to keep its size.
+            match Box::pin(handshake).await {
                 Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use http::header::{IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -39,20 +40,37 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Answers one request.
-    pub(crate) async fn route(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        if let Some(primus) = &self.primus {
-            let operations = self.operations(&request);
-            return match operations {
-                Some(response) => response,
-                None => primus.answer(request, peer).await,
-            };
+    /// Answers one request. What a transport answers may wait long, and nothing else is kept with it then.
+    pub(crate) fn route(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> BoxFuture<'static, Response<Body>> {
+        let router = Arc::clone(self);
+        if router.primus.is_some() {
+            return Box::pin(async move { router.answer_primus(request, peer).await });
         }
-        let transport = self.transport_for(&request);
-        if let Some(transport) = transport {
+        match self.transport_for(&request).map(Arc::clone) {
             // Also while draining: what is connected has answers to wait for, and nothing new is admitted.
-            return transport.serve(request, peer, &self.context).await;
+            Some(transport) => Box::pin(async move {
+                let context = &router.context;
+                transport.serve(request, peer, context).await
+            }),
+            None => Box::pin(async move { router.answer(request, peer).await }),
         }
+    }
+
+    /// Answers one request on a server of Primus's kind.
+    async fn answer_primus(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let operations = self.operations(&request);
+        match (operations, &self.primus) {
+            (None, Some(primus)) => primus.answer(request, peer).await,
+            (operations, _) => operations.unwrap_or_else(not_found),
+        }
+    }
+
+    /// Answers what is for no transport.
+    async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let operations = self.operations(&request);
         let mut response = match operations {
             Some(response) => response,
@@ -117,7 +135,7 @@ impl Router {
         {
             let query = request.uri().query();
             let answer = self.libraries.answer(name, query, request.headers());
-            return answer.unwrap_or_else(|| body::text(StatusCode::NOT_FOUND, "not found\n"));
+            return answer.unwrap_or_else(not_found);
         }
         let closed = self.closed_door(&request);
         if let Some(response) = closed {
@@ -146,7 +164,7 @@ impl Router {
         match &self.api {
             // In a box of its own: a held poll keeps the future of this function.
             Some(api) => Box::pin(api.answer(request, peer)).await,
-            None => body::text(StatusCode::NOT_FOUND, "not found\n"),
+            None => not_found(),
         }
     }
 
@@ -195,6 +213,10 @@ impl Router {
         });
         Some(body::json(StatusCode::BAD_REQUEST, answer.to_string()))
     }
+}
+
+fn not_found() -> Response<Body> {
+    body::text(StatusCode::NOT_FOUND, "not found\n")
 }
 
 /// Answers with a script, or that it has not changed.

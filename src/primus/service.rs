@@ -132,6 +132,22 @@ impl Endpoint {
         if !self.claims(&request) {
             return body::text(StatusCode::NOT_FOUND, "not found\n");
         }
+        // In a box: a held poll keeps this future.
+        let (passed, headers) = Box::pin(self.pass(request, peer)).await;
+        let mut response = match passed {
+            Ok((request, peer)) => self.serve(request, peer).await,
+            Err(answered) => answered,
+        };
+        add(response.headers_mut(), headers);
+        response
+    }
+
+    /// Brings a request through the layers. Also returns the headers that the answer is to have.
+    async fn pass(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> (Result<(Request<Body>, Peer), Response<Body>>, HeaderMap) {
         let (mut head, body) = request.into_parts();
         let kind = if is_handshake(&head.headers) {
             RequestKind::Upgrade
@@ -145,8 +161,7 @@ impl Endpoint {
             headers: HeaderMap::new(),
             kind,
         };
-        // In a box: a held poll keeps this future.
-        let answered = Box::pin(self.shared.layers.run(&mut exchange)).await;
+        let answered = self.shared.layers.run(&mut exchange).await;
         let Exchange {
             mut head,
             peer,
@@ -154,12 +169,11 @@ impl Endpoint {
             ..
         } = exchange;
         head.extensions.remove::<Facts>();
-        let mut response = match answered {
-            Some(response) => response,
-            None => self.serve(Request::from_parts(head, body), peer).await,
+        let passed = match answered {
+            Some(response) => Err(response),
+            None => Ok((Request::from_parts(head, body), peer)),
         };
-        add(response.headers_mut(), headers);
-        response
+        (passed, headers)
     }
 
     async fn serve(&self, request: Request<Body>, peer: Peer) -> Response<Body> {

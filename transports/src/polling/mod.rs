@@ -28,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::{BoxFuture, ready};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -226,6 +227,17 @@ impl Polling {
         Ok(accept.response())
     }
 
+    /// Holds a GET until there is something to tell.
+    async fn hold(
+        &self,
+        session: Arc<Session>,
+        jsonp: Option<Jsonp>,
+        coding: Option<Coding>,
+    ) -> Result<Response<Body>, Refused> {
+        let answer = poll::poll(&session, self.options.max_payload, jsonp).await?;
+        Ok(self.respond(answer, session, coding).await)
+    }
+
     /// Turns packets into an answer, compressed if that is worth it.
     async fn respond(
         &self,
@@ -261,56 +273,51 @@ impl Polling {
         response
     }
 
-    /// Carries out the plan. What waits long is small, or in a box of its own, because a held GET keeps this future.
-    async fn carry_out(
-        &self,
+    /// Carries out the plan. Each has a box of its own: a held GET keeps nothing but what it needs.
+    fn carry_out<'a>(
+        &'a self,
         plan: Plan,
         mut request: Request<Body>,
         peer: Peer,
-        context: &Arc<Context>,
-    ) -> Result<Response<Body>, Refused> {
+        context: &'a Arc<Context>,
+    ) -> BoxFuture<'a, Result<Response<Body>, Refused>> {
         let coding = Coding::accepted(request.headers());
-        let (answer, session) = match plan {
-            Plan::Poll(session, jsonp) => {
-                drop(request);
-                let answer = poll::poll(&session, self.options.max_payload, jsonp).await?;
-                (answer, session)
-            }
-            Plan::Post(session, is_jsonp) => {
+        match plan {
+            Plan::Poll(session, jsonp) => Box::pin(self.hold(session, jsonp, coding)),
+            Plan::Post(session, is_jsonp) => Box::pin(async move {
                 let (parts, body) = request.into_parts();
-                let post = post::post(session, &parts.headers, body, is_jsonp, &self.options);
-                Box::pin(post).await?;
-                return Ok(body::answer(StatusCode::OK, "text/html", "ok"));
-            }
+                post::post(session, &parts.headers, body, is_jsonp, &self.options).await?;
+                Ok(body::answer(StatusCode::OK, "text/html", "ok"))
+            }),
             Plan::Open {
                 protocol,
                 base64,
                 jsonp,
                 is_known,
-            } => {
+            } => Box::pin(async move {
                 let (mut parts, _) = request.into_parts();
                 if !is_known {
                     cors::forget_identity(&mut parts.headers);
                 }
                 let open = self.open(parts, peer, (protocol, base64), jsonp, context);
-                Box::pin(open).await?
-            }
+                let (answer, session) = open.await?;
+                Ok(self.respond(answer, session, coding).await)
+            }),
             Plan::OpenWebsocket {
                 protocol,
                 base64,
                 accept,
             } => {
                 let opens = (protocol, base64);
-                let open = self.open_websocket(request, peer, opens, accept, context);
-                return Box::pin(open).await;
+                Box::pin(self.open_websocket(request, peer, opens, accept, context))
             }
             Plan::TakeOver(session, accept) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                return Ok(self.take_over(upgrade, session, accept, context)?);
+                let taken = self.take_over(upgrade, session, accept, context);
+                Box::pin(ready(taken.map_err(Refused::from)))
             }
-            Plan::Invalid(invalid) => return Ok(invalid.response()),
-        };
-        Ok(self.respond(answer, session, coding).await)
+            Plan::Invalid(invalid) => Box::pin(ready(Ok(invalid.response()))),
+        }
     }
 }
 
