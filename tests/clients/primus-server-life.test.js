@@ -87,6 +87,8 @@ for (const transformer of ['websockets', 'engine.io']) {
       t.after(() => server.child.kill('SIGCONT'));
       server.child.kill('SIGSTOP');
       await raised(ann, 'offline');
+      // Before the next attempt, a ping of the old connection would bring it online.
+      await raised(ann, 'reconnect');
       server.child.kill('SIGCONT');
       await raised(ann, 'online');
       ann.write('again');

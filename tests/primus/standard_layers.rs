@@ -130,6 +130,14 @@ async fn pages_of_others_are_refused_in_primus_words() {
     // A method that pages may not use.
     let reply = from_origin(&world, "PATCH", POLLING, "https://example.com").await;
     assert_eq!(reply.status, 403);
+    // Nor what is no origin, whoever may connect.
+    for origins in ["*", "https://example.com"] {
+        let anyone = World::start(Primus::builder().origins([origins])).await;
+        for origin in ["nonsense", "good.example", "://", "", "https://a%20b", "%"] {
+            let reply = from_origin(&anyone, "GET", POLLING, origin).await;
+            assert_eq!(reply.status, 403, "{origin}");
+        }
+    }
     // The origin of a WebSocket is looked at even where nobody asks for the headers.
     assert!(world.primus.layers().disable("cors"));
     let header = [("Origin", "https://evil.com")];

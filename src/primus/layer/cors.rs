@@ -115,6 +115,20 @@ fn list(names: &[HeaderName]) -> Option<HeaderValue> {
         .flatten()
 }
 
+/// Whether it is `null`, or begins with a scheme and has nothing escaped (§11).
+fn is_plausible(origin: &HeaderValue) -> bool {
+    let bytes = origin.as_bytes();
+    let scheme = bytes.split(|byte| *byte == b':').next();
+    let has_scheme = scheme.is_some_and(|scheme| {
+        scheme.len() < bytes.len()
+            && scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            && scheme
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+    });
+    bytes == b"null" || (has_scheme && !bytes.contains(&b'%'))
+}
+
 #[async_trait]
 impl Layer for Cors {
     /// The origin of a WebSocket's page is looked at by the transport.
@@ -127,7 +141,8 @@ impl Layer for Cors {
         let Some(origin) = head.headers.get(ORIGIN).cloned() else {
             return Ok(Next::Continue);
         };
-        if !self.origins.permits(&head.headers) || !self.methods.contains(&head.method) {
+        let is_permitted = is_plausible(&origin) && self.origins.permits(&head.headers);
+        if !is_permitted || !self.methods.contains(&head.method) {
             // As Primus words it (§11).
             let text = format!(
                 "Invalid HTTP Access Control (CORS) request:\n  Origin: {}\n  Method: {}",
