@@ -7,6 +7,20 @@ const WELCOME = { welcome: 'Hello human! Welcome to Stellar', context: 'api' };
 /** What holds the members of each room: a Set, or what can `add` and `has` as one. */
 const rooms = new Map([['defaultRoom', new Set()]]);
 
+/** The two actions of the demo that the benchmark calls. */
+const ACTIONS = {
+  formattedSum: ({ a, b }) => ({ formatted: `${a} + ${b} = ${a + b}` }),
+
+  cacheTest: ({ key, value }) => ({
+    cacheTestResults: {
+      saveResp: true,
+      sizeResp: 1,
+      loadResp: { key, value, expireTimestamp: null, createdAt: Date.now(), readAt: null },
+      deleteResp: true,
+    },
+  }),
+};
+
 /** What a server keeps of one open connection. */
 function createConnection(id, remoteIP, remotePort) {
   return { id, remoteIP, remotePort, connectedAt: Date.now(), rooms: [], messageCount: 0 };
@@ -62,6 +76,14 @@ function answer(verb, packet, connection, member, reply, broadcast) {
         context: 'user',
         sentAt: Date.now(),
       });
+      break;
+    }
+
+    case 'action': {
+      const { action, ...params } = packet.params;
+      const result = ACTIONS[action]?.(params);
+      if (!result) return refuse(reply, '004', `Unknown action (${action})`, messageCount);
+      reply({ ...result, context: 'response', messageCount });
       break;
     }
 

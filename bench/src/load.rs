@@ -76,6 +76,14 @@ impl Progress {
     }
 }
 
+/// Of the values.
+pub(crate) const CPU: usize = 0;
+pub(crate) const THROUGHPUT: usize = 1;
+pub(crate) const P50: usize = 2;
+pub(crate) const P99: usize = 3;
+pub(crate) const SERVER_CORES: usize = 4;
+pub(crate) const GENERATOR_CORES: usize = 5;
+
 /// The figures of a load, in the order of `run`'s values.
 pub(crate) const FIGURES: &[Figure] = &[
     Figure {
@@ -155,7 +163,7 @@ pub(crate) async fn run(
 }
 
 /// Waits, unless one of the tasks, none of which ends by itself, fails.
-pub(crate) async fn pass(time: Duration, tasks: &mut JoinSet<Result<()>>) -> Result<()> {
+pub(crate) async fn pass<T: 'static>(time: Duration, tasks: &mut JoinSet<Result<T>>) -> Result<()> {
     tokio::select! {
         () = sleep(time) => Ok(()),
         Some(ended) = tasks.join_next() => {

@@ -1,5 +1,6 @@
 //! Compares a Stellar server with npm `ws`, `primus`, `engine.io` and `socket.io`,
-//! and with `socketioxide`, in one run.
+//! with `tokio-tungstenite`, `fastwebsockets` and `socketioxide`, and with the
+//! least that a server can cost, in one run.
 //!
 //! Each server is a process of its own that speaks the same Stellar packets;
 //! this process is the load. `README.md` explains the figures.
@@ -20,20 +21,22 @@ mod server;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use tokio::task::LocalSet;
 
 use crate::args::{Args, Command, Effort};
 use crate::report::Table;
-use crate::scenario::{Case, Measured};
+use crate::scenario::{Case, Run};
 use crate::server::{Kind, Launcher};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         None => run(args),
-        Some(Command::Peer) => peer::run().map(|()| ExitCode::SUCCESS),
+        Some(Command::Peer { peer, threads }) => {
+            peer::run(peer, threads).map(|()| ExitCode::SUCCESS)
+        }
     };
     match outcome {
         Ok(code) => code,
@@ -54,56 +57,36 @@ fn run(args: Args) -> Result<ExitCode> {
 }
 
 async fn measure_all(args: Args) -> Result<ExitCode> {
-    let effort = args.effort();
-    let rounds = args.rounds();
-    let mut kinds = args.kinds();
+    let (effort, rounds) = (args.effort(), args.rounds());
     let mut tables: Vec<Table> = args
         .scenarios()
         .into_iter()
         .flat_map(|scenario| Case::all(scenario, effort))
-        .map(|case| Table::new(case, &kinds))
-        .filter(|table| table.kinds().next().is_some())
+        .filter_map(|case| case.only_against(&args.against))
+        .map(Table::new)
         .collect();
     ensure!(
         !tables.is_empty(),
-        "none of these servers takes part in one of these scenarios"
+        "none of these servers is compared in one of these scenarios"
     );
-    kinds.retain(|kind| tables.iter().any(|table| table.kinds().any(|k| k == *kind)));
-    let most = tables.iter().map(|table| table.case.sockets()).max();
-    measure::check_open_files(most.unwrap_or_default())?;
+    let cases = || tables.iter().map(|table| &table.case);
+    let is_needed = |kind: &Kind| cases().any(|case| case.runs().any(|run| run.kind == *kind));
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_needed).collect();
+    let sockets = cases().flat_map(Case::runs).map(Run::sockets).max();
+    measure::check_open_files(sockets.unwrap_or_default())?;
     let launcher = Launcher::prepare(args.server, &kinds).await?;
     let mut origin = machine::describe(&launcher, &kinds).await;
-    origin.push(format!("command: {}", command_line()));
+    origin.push(format!("threads: {} of our server and of peers in Rust, one of the generator; those on Node have one", effort.threads));
+    origin.push(format!("command: `{}`", command_line()));
 
-    for round in 1..=rounds {
-        for table in &mut tables {
-            let kinds: Vec<Kind> = table.kinds().collect();
-            for kind in kinds {
-                eprint!(
-                    "round {round}/{rounds}: {}, {}: ",
-                    table.case.title(),
-                    kind.name()
-                );
-                let outcome = measure_one(&launcher, kind, table.case, effort).await;
-                let outcome = outcome.map_err(|error| format!("{error:#}"));
-                match &outcome {
-                    Ok(measured) => eprintln!(
-                        "{:.2} {}",
-                        measured.values[0],
-                        table.case.figures()[0].label
-                    ),
-                    Err(reason) => eprintln!("failed: {reason}"),
-                }
-                table.enter(kind, outcome);
-            }
+    for index in 0..tables.len() {
+        measure_case(&mut tables[index], &launcher, effort, rounds).await;
+        // After each case, so that a run that is broken off leaves what it found.
+        if let Some(path) = &args.out {
+            report::write(path, &tables, rounds, &origin)?;
         }
     }
-
-    let text = report::markdown(&tables, rounds, &origin);
-    print!("{text}");
-    if let Some(path) = args.out {
-        std::fs::write(&path, &text).with_context(|| format!("writing {}", path.display()))?;
-    }
+    print!("{}", report::text(&tables, rounds, &origin, None));
     Ok(if report::failures(&tables).is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -111,20 +94,40 @@ async fn measure_all(args: Args) -> Result<ExitCode> {
     })
 }
 
-/// Every measurement has a fresh server: none inherits another's heap.
-async fn measure_one(
-    launcher: &Launcher,
-    kind: Kind,
-    case: Case,
-    effort: Effort,
-) -> Result<Measured> {
-    let server = launcher.start(kind, case.transport, case.garbage()).await?;
-    match case.run(&server, effort).await {
-        Ok(measured) => {
-            server.stop().await?;
-            Ok(measured)
+/// Ours, a rival, ours, the next rival, and so on, in every round.
+async fn measure_case(table: &mut Table, launcher: &Launcher, effort: Effort, rounds: u16) {
+    let rivals: Vec<(&'static str, Run)> = table
+        .case
+        .rivals
+        .iter()
+        .map(|rival| (rival.name, rival.run))
+        .collect();
+    let ours = table.case.ours;
+    let (title, headline) = (table.case.title.clone(), table.case.headline);
+    for round in 1..=rounds {
+        let measure = async |name: &str, run: Run| {
+            let outcome = run.measure(launcher, effort).await;
+            let outcome = outcome.map_err(|error| format!("{error:#}"));
+            let shown = match &outcome {
+                Ok(measured) => {
+                    let value = report::number(measured.values[headline]);
+                    let label = run.figures()[headline].label;
+                    format!("{value} {label}, faults {}", measured.faults)
+                }
+                Err(reason) => format!("failed: {reason}"),
+            };
+            eprintln!("round {round}/{rounds}: {title}: {name}: {shown}");
+            outcome
+        };
+        if rivals.is_empty() {
+            let ours = measure("ours", ours).await;
+            table.enter_single(ours);
         }
-        Err(error) => Err(server.explain(error).await),
+        for (index, (name, rival)) in rivals.iter().enumerate() {
+            let ours = measure("ours", ours).await;
+            let theirs = measure(name, *rival).await;
+            table.enter_pair(index, ours, theirs);
+        }
     }
 }
 

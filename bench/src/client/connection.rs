@@ -155,6 +155,16 @@ impl Connection {
         })
     }
 
+    /// Closes it as its protocol wants it, where that has a way to; else drops it.
+    pub(crate) async fn close(self) -> Result<()> {
+        match self.carrier {
+            Carrier::WebSocket(websocket) => timeout(PATIENCE, websocket.close())
+                .await
+                .context("not closed within 15 s")?,
+            Carrier::Polling(_) => Ok(()),
+        }
+    }
+
     /// Gives up what a client does not need while it only listens.
     pub(crate) async fn rest(&mut self) -> Result<()> {
         match &mut self.carrier {

@@ -13,8 +13,11 @@ use memchr::memmem::Finder;
 /// A room that a Stellar server has from the start.
 const ROOM: &str = "defaultRoom";
 
-/// Bytes of the `message` of a `say`.
-const MESSAGE_SIZE: usize = 64;
+/// Digits at the start of a message: its number.
+const NUMBER_WIDTH: usize = 12;
+
+/// Bytes that `Request::Carry` takes each way.
+pub(crate) const CARRIED: usize = 1_024;
 
 const DETAILS: [&str; 9] = [
     "id",
@@ -32,6 +35,10 @@ static USER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""contex
 static RESPONSE: LazyLock<Finder<'static>> =
     LazyLock::new(|| Finder::new(r#""context":"response""#));
 static OK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""status":"OK""#));
+/// Answers of actions have no status.
+static SUM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""formatted":"3 + 4 = 7""#));
+static CACHED: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new(r#""cacheTestResults":{"saveResp":true"#));
 static MESSAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""message":""#));
 static COUNT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""messageCount":"#));
 
@@ -39,8 +46,15 @@ static COUNT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""messa
 pub(crate) enum Request {
     DetailsView,
     RoomAdd,
-    /// A message of 64 bytes that begins with this number.
-    Say(u64),
+    /// A message of `size` bytes that begins with this number.
+    Say {
+        number: u64,
+        size: usize,
+    },
+    /// An action that adds two numbers by means of another action.
+    Sum,
+    /// An action that is given 1 KiB and answers with it.
+    Carry,
 }
 
 impl Request {
@@ -48,7 +62,8 @@ impl Request {
         match self {
             Self::DetailsView => "detailsView",
             Self::RoomAdd => "roomAdd",
-            Self::Say(_) => "say",
+            Self::Say { .. } => "say",
+            Self::Sum | Self::Carry => "action",
         }
     }
 
@@ -57,9 +72,14 @@ impl Request {
         match self {
             Self::DetailsView => String::new(),
             Self::RoomAdd => format!(r#""room":"{ROOM}""#),
-            Self::Say(number) => {
-                let message = format!("{number:012}{:x<width$}", "", width = MESSAGE_SIZE - 12);
+            Self::Say { number, size } => {
+                let message = format!("{number:0NUMBER_WIDTH$}{:x<1$}", "", size - NUMBER_WIDTH);
                 format!(r#""room":"{ROOM}","message":"{message}""#)
+            }
+            Self::Sum => r#""params":{"action":"formattedSum","a":3,"b":4}"#.to_owned(),
+            Self::Carry => {
+                let value = "x".repeat(CARRIED);
+                format!(r#""params":{{"action":"cacheTest","key":"k","value":"{value}"}}"#)
             }
         }
     }
@@ -68,7 +88,10 @@ impl Request {
     pub(super) fn to_json(self) -> Cow<'static, str> {
         match self {
             Self::DetailsView => Cow::Borrowed(r#"{"event":"detailsView"}"#),
-            Self::RoomAdd | Self::Say(_) => {
+            Self::Sum => Cow::Borrowed(
+                r#"{"event":"action","params":{"action":"formattedSum","a":3,"b":4}}"#,
+            ),
+            Self::RoomAdd | Self::Say { .. } | Self::Carry => {
                 let (verb, members) = (self.verb(), self.members());
                 Cow::Owned(format!(r#"{{"event":"{verb}",{members}}}"#))
             }
@@ -90,7 +113,11 @@ impl Packet {
     pub(crate) fn read(text: &[u8]) -> Result<Self> {
         let packet = if USER.find(text).is_some() {
             number_after(&MESSAGE, text).map(Self::Push)
-        } else if RESPONSE.find(text).is_some() && OK.find(text).is_some() {
+        } else if RESPONSE.find(text).is_some()
+            && [&OK, &SUM, &CACHED]
+                .iter()
+                .any(|good| good.find(text).is_some())
+        {
             number_after(&COUNT, text).map(Self::Response)
         } else {
             None
@@ -147,7 +174,7 @@ pub(crate) fn check_first_answer(request: Request, text: &[u8]) -> Result<()> {
             }
         }
         Request::RoomAdd => ensure!(text.contains(r#""data":true"#), "room not joined: {text}"),
-        Request::Say(_) => {}
+        Request::Say { .. } | Request::Sum | Request::Carry => {}
     }
     Ok(())
 }
@@ -177,9 +204,23 @@ mod tests {
     }
 
     #[test]
-    fn a_say_carries_64_bytes() {
-        let text = Request::Say(3).to_json();
-        let message = text.split(r#""message":""#).nth(1).unwrap();
-        assert_eq!(message.trim_end_matches("\"}").len(), MESSAGE_SIZE);
+    fn a_say_is_as_long_as_it_is_asked_to_be() {
+        for size in [64, 1_024] {
+            let text = Request::Say { number: 3, size }.to_json();
+            let message = text.split(r#""message":""#).nth(1).unwrap();
+            let message = message.trim_end_matches("\"}");
+            assert_eq!(message.len(), size);
+            assert!(message.starts_with("000000000003x"), "{message}");
+        }
+    }
+
+    #[test]
+    fn answers_of_actions_are_answers() {
+        let sum = br#"{"formatted":"3 + 4 = 7","context":"response","messageCount":5}"#;
+        assert_eq!(Packet::read(sum).unwrap(), Packet::Response(5));
+        let wrong = br#"{"formatted":"3 + 4 = 8","context":"response","messageCount":5}"#;
+        assert!(Packet::read(wrong).is_err());
+        let refused = br#"{"error":{"code":"007"},"context":"response","messageCount":5}"#;
+        assert!(Packet::read(refused).is_err());
     }
 }

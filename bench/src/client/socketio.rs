@@ -27,7 +27,7 @@ pub(super) fn event(request: Request, id: u64) -> String {
     let verb = request.verb();
     match request {
         Request::DetailsView => format!(r#"42{id}["{verb}"]"#),
-        Request::RoomAdd | Request::Say(_) => {
+        Request::RoomAdd | Request::Say { .. } | Request::Sum | Request::Carry => {
             format!(r#"42{id}["{verb}",{{{}}}]"#, request.members())
         }
     }

@@ -106,6 +106,23 @@ impl WebSocket {
         .await
     }
 
+    /// Says goodbye and waits until the server has closed.
+    pub(super) async fn close(mut self) -> Result<()> {
+        const NORMAL: [u8; 2] = 1_000_u16.to_be_bytes();
+
+        frame::write(&mut self.queued, Opcode::Close, &NORMAL);
+        self.flush().await?;
+        // What comes is the server's goodbye, or was under way before ours.
+        let mut rest = [0; 256];
+        loop {
+            match self.stream.read(&mut rest).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(error).context("closing"),
+            }
+        }
+    }
+
     /// Hands over the texts that came in one segment with the handshake.
     pub(super) fn take_early(
         &mut self,

@@ -1,5 +1,5 @@
-//! Request and response: every connection keeps a number of `detailsView`
-//! requests in flight. Answers that one read brings are replaced by new
+//! Request and response: every connection keeps a number of requests in flight,
+//! of `detailsView` or calls of an action. Answers that one read brings are replaced by new
 //! requests in one write.
 
 use std::cell::RefCell;
@@ -12,12 +12,11 @@ use tokio::task::JoinSet;
 use super::Measured;
 use super::opening::open_all;
 use crate::args::Effort;
-use crate::client::Connection;
 use crate::client::packet::{Packet, Request};
+use crate::client::{Connection, Door};
 use crate::in_flight::InFlight;
 use crate::ledger::{Faults, Ledger, Seen};
 use crate::load::{self, Progress};
-use crate::server::Server;
 
 /// The `messageCount` of request number 0: opening took the first.
 const FIRST_COUNT: u64 = 2;
@@ -28,22 +27,35 @@ struct Conversation {
     answers: Ledger,
 }
 
-pub(super) async fn run(
-    server: &Server,
-    effort: Effort,
-    connections: usize,
-    depth: usize,
-) -> Result<Measured> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Echo {
+    pub(crate) request: Request,
+    pub(crate) connections: usize,
+    /// Requests in flight on each.
+    pub(crate) depth: usize,
+}
+
+pub(super) async fn run(door: Door, pid: u32, effort: Effort, load: Echo) -> Result<Measured> {
+    let Echo {
+        request,
+        connections,
+        depth,
+    } = load;
     let progress = Rc::new(Progress::new()?);
     let mut conversations = Vec::with_capacity(connections);
     let mut tasks = JoinSet::new();
-    for connection in open_all(server.door, connections, Request::DetailsView).await? {
+    for connection in open_all(door, connections, Request::DetailsView).await? {
         let conversation = Rc::new(RefCell::new(Conversation {
             in_flight: InFlight::new(depth, 1),
             answers: Ledger::default(),
         }));
         conversations.push(Rc::clone(&conversation));
-        tasks.spawn_local(converse(connection, conversation, Rc::clone(&progress)));
+        tasks.spawn_local(converse(
+            connection,
+            request,
+            conversation,
+            Rc::clone(&progress),
+        ));
     }
     let faults = || {
         let mut faults = Faults::default();
@@ -53,11 +65,12 @@ pub(super) async fn run(
         }
         faults
     };
-    load::run(&progress, &mut tasks, server.pid, effort, faults).await
+    load::run(&progress, &mut tasks, pid, effort, faults).await
 }
 
 async fn converse(
     mut connection: Connection,
+    request: Request,
     conversation: Rc<RefCell<Conversation>>,
     progress: Rc<Progress>,
 ) -> Result<()> {
@@ -67,7 +80,7 @@ async fn converse(
             let now = Instant::now();
             while in_flight.send(now).is_some() {
                 progress.expect(1);
-                connection.queue(Request::DetailsView);
+                connection.queue(request);
             }
         }
         connection.flush().await?;

@@ -1,105 +1,93 @@
-//! What is measured. One file per scenario; each opens its connections,
-//! drives them, and answers with figures.
+//! What is measured. One file per scenario; each opens its connections, drives
+//! them, and answers with figures. `cases` lists what is compared with what.
 
+mod audience;
+mod case;
+mod cases;
+mod churn;
+mod connect;
 mod echo;
 mod fanout;
 mod idle;
+mod mixed;
 mod opening;
+mod paced;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::args::{Effort, Scenario};
+pub(crate) use self::case::{Aim, Case, Group, Rival};
+use self::echo::Echo;
+use self::fanout::FanOut;
+use self::paced::Paced;
+use crate::args::Effort;
 use crate::client::Transport;
 use crate::ledger::Faults;
 use crate::load;
 use crate::report::Figure;
-use crate::server::{Garbage, Server};
+use crate::server::{Garbage, Kind, Launcher, Server};
 
-/// One scenario with its parameters: a table of the report.
+/// One side of a comparison: a load on a server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Case {
-    pub(crate) transport: Transport,
+pub(crate) struct Run {
+    pub(crate) kind: Kind,
+    transport: Transport,
+    threads: usize,
     load: Load,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
-    Echo { connections: usize, depth: usize },
-    FanOut { members: usize, outstanding: usize },
-    Idle { connections: usize },
+    Echo(Echo),
+    FanOut(FanOut),
+    Paced(Paced),
+    /// WebSocket members among others.
+    Mixed {
+        members: usize,
+        others: usize,
+    },
+    Idle {
+        connections: usize,
+    },
+    Connect {
+        connections: usize,
+    },
+    Churn {
+        cycles: usize,
+    },
 }
 
-/// The outcome of one case on one server.
+/// The outcome of one run.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    /// In the order of `Case::figures`.
+    /// In the order of `Run::figures`.
     pub(crate) values: Vec<f64>,
     pub(crate) faults: Faults,
 }
 
-impl Case {
-    pub(crate) fn all(scenario: Scenario, effort: Effort) -> Vec<Self> {
-        let echo = |depth| Load::Echo {
-            connections: 100,
-            depth,
-        };
-        let fan_out = |(members, outstanding)| Load::FanOut {
-            members,
-            outstanding,
-        };
-        let idle = |connections| Load::Idle { connections };
-        let transport = match scenario {
-            Scenario::Echo | Scenario::Fanout | Scenario::Idle => Transport::Ws,
-            Scenario::PollEcho | Scenario::PollFanout | Scenario::PollIdle => Transport::Polling,
-            Scenario::SioEcho | Scenario::SioFanout | Scenario::SioIdle => Transport::Socketio,
-        };
-        let loads = match scenario {
-            Scenario::Echo | Scenario::PollEcho | Scenario::SioEcho => [1, 16].map(echo).to_vec(),
-            Scenario::Fanout | Scenario::SioFanout => {
-                let sizes = [(100, 1), (100, 8), (1_000, 1), (1_000, 8)];
-                sizes.map(fan_out).to_vec()
-            }
-            Scenario::PollFanout => [(200, 1), (200, 8)].map(fan_out).to_vec(),
-            Scenario::Idle | Scenario::SioIdle => vec![idle(effort.idle_connections)],
-            Scenario::PollIdle => vec![idle(effort.idle_sessions)],
-        };
-        loads
-            .into_iter()
-            .map(|load| Self { transport, load })
-            .collect()
-    }
-
-    pub(crate) fn title(self) -> String {
-        let load = match self.load {
-            Load::Echo { connections, depth } => {
-                format!("echo, {connections} connections, {depth} in flight each")
-            }
-            Load::FanOut {
-                members,
-                outstanding,
-            } => format!("fan-out to {members}, 64 B, {outstanding} outstanding"),
-            Load::Idle { connections } => format!("{connections} idle connections in a room"),
-        };
-        match self.transport {
-            Transport::Ws => load,
-            Transport::Polling => format!("polling: {load}"),
-            Transport::Socketio => format!("socket.io: {load}"),
-        }
-    }
-
-    /// The first is the headline.
+impl Run {
     pub(crate) fn figures(self) -> &'static [Figure] {
         match self.load {
-            Load::Echo { .. } | Load::FanOut { .. } => load::FIGURES,
-            Load::Idle { .. } => idle::FIGURES,
+            Load::Echo(_) | Load::FanOut(_) | Load::Paced(_) => load::FIGURES,
+            Load::Mixed { .. } => mixed::FIGURES,
+            Load::Idle { .. } => idle::figures(self.transport),
+            Load::Connect { .. } => connect::FIGURES,
+            Load::Churn { .. } => churn::FIGURES,
         }
     }
 
     /// The most sockets that are open at a time.
     pub(crate) fn sockets(self) -> usize {
         let connections = match self.load {
-            Load::Echo { connections, .. } | Load::Idle { connections } => connections,
-            Load::FanOut { members, .. } => members,
+            Load::Echo(Echo { connections, .. })
+            | Load::Idle { connections }
+            | Load::Connect { connections } => connections,
+            Load::FanOut(FanOut { members, .. }) => members,
+            // At most one more for each that polls.
+            Load::Paced(Paced {
+                members, others, ..
+            })
+            | Load::Mixed { members, others } => members + 2 * others,
+            Load::Churn { .. } => opening::AT_ONCE,
         };
         match self.transport {
             Transport::Ws | Transport::Socketio => connections,
@@ -107,23 +95,71 @@ impl Case {
         }
     }
 
-    pub(crate) fn garbage(self) -> Garbage {
+    fn garbage(self) -> Garbage {
         match self.load {
-            Load::Echo { .. } | Load::FanOut { .. } => Garbage::Natural,
             Load::Idle { .. } => Garbage::Collected,
+            _ => Garbage::Natural,
         }
     }
 
-    pub(crate) async fn run(self, server: &Server, effort: Effort) -> Result<Measured> {
-        match self.load {
-            Load::Echo { connections, depth } => {
-                echo::run(server, effort, connections, depth).await
-            }
-            Load::FanOut {
+    /// Which doors the server has.
+    fn transports(self) -> &'static [Transport] {
+        match (self.load, self.transport) {
+            (Load::Mixed { .. }, _) => &[Transport::Ws, Transport::Polling, Transport::Socketio],
+            (_, Transport::Ws) => &[Transport::Ws],
+            (_, Transport::Polling) => &[Transport::Polling],
+            (_, Transport::Socketio) => &[Transport::Socketio],
+        }
+    }
+
+    pub(crate) async fn measure(self, launcher: &Launcher, effort: Effort) -> Result<Measured> {
+        let Load::Mixed { members, others } = self.load else {
+            return self.measure_load(self.load, launcher, effort).await;
+        };
+        // On a server of its own each: of clients that poll and are gone, one
+        // knows only after a while.
+        let paced = |members| {
+            Load::Paced(Paced {
                 members,
-                outstanding,
-            } => fanout::run(server, effort, members, outstanding).await,
-            Load::Idle { connections } => idle::run(server, effort, connections).await,
+                others,
+                per_second: mixed::PER_SECOND,
+            })
+        };
+        let few = self.measure_load(paced(1), launcher, effort).await?;
+        let all = self.measure_load(paced(members), launcher, effort).await?;
+        Ok(mixed::part_of_members(&few, &all, members, others))
+    }
+
+    /// Every load has a fresh server: none inherits another's heap.
+    async fn measure_load(
+        self,
+        load: Load,
+        launcher: &Launcher,
+        effort: Effort,
+    ) -> Result<Measured> {
+        let server = launcher
+            .start(self.kind, self.transports(), self.garbage(), self.threads)
+            .await
+            .with_context(|| format!("starting {}", self.kind.name()))?;
+        match self.drive(load, &server, effort).await {
+            Ok(measured) => {
+                server.stop().await?;
+                Ok(measured)
+            }
+            Err(error) => Err(server.explain(error).await),
+        }
+    }
+
+    async fn drive(self, load: Load, server: &Server, effort: Effort) -> Result<Measured> {
+        let (door, pid) = (server.door(self.transport)?, server.pid);
+        match load {
+            Load::Echo(load) => echo::run(door, pid, effort, load).await,
+            Load::FanOut(load) => fanout::run(door, pid, effort, load).await,
+            Load::Paced(load) => paced::run(server, effort, load).await,
+            Load::Mixed { .. } => unreachable!("it is measured as two loads that are paced"),
+            Load::Idle { connections } => idle::run(door, pid, effort, connections).await,
+            Load::Connect { connections } => connect::run(door, pid, effort, connections).await,
+            Load::Churn { cycles } => churn::run(door, pid, effort, cycles).await,
         }
     }
 }

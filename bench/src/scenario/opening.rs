@@ -9,7 +9,7 @@ use crate::client::packet::Request;
 use crate::client::{Connection, Door, packet};
 
 /// Handshakes under way at a time: below every listen backlog.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Connections from one source address: far below the ports that it has.
 const PER_SOURCE: usize = 4_000;
@@ -37,7 +37,8 @@ pub(crate) async fn open_all(door: Door, count: usize, first: Request) -> Result
     Ok(opened)
 }
 
-async fn open(door: Door, index: usize, first: Request) -> Result<Connection> {
+/// Opens one connection, the `index`-th of its scenario.
+pub(super) async fn open(door: Door, index: usize, first: Request) -> Result<Connection> {
     let host = u8::try_from(1 + index / PER_SOURCE).context("too many connections")?;
     let mut connection = Connection::open(door, Ipv4Addr::new(127, 0, 0, host)).await?;
     let answer = connection.exchange(first).await?;

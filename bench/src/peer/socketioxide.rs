@@ -7,7 +7,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use futures_util::FutureExt;
@@ -24,6 +23,8 @@ use socketioxide::socket::Socket;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::net::TcpListener;
 
+use super::packets::unix_millis;
+
 /// What npm `socket.io` allows a message.
 const MAX_MESSAGE: usize = 1_000_000;
 const MAX_ATTACHMENTS: usize = 10;
@@ -34,11 +35,7 @@ const MAX_WAITING: usize = 4_096;
 
 const ROOM: &str = "defaultRoom";
 
-pub(crate) fn run() -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(serve())
-}
-
-async fn serve() -> Result<()> {
+pub(super) async fn serve() -> Result<()> {
     let parser = ParserConfig::common()
         .max_incoming_binaries(MAX_ATTACHMENTS)
         .max_incoming_binary_buf_size(MAX_MESSAGE);
@@ -81,11 +78,6 @@ fn report<E: std::fmt::Display>(sent: Result<(), E>) {
     if let Err(error) = sent {
         eprintln!("not sent: {error}");
     }
-}
-
-fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the server keeps of one open connection.
