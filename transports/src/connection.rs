@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::outbox::{Life, MAX_SLICES, Outbox};
+use crate::sweep::Place;
 use crate::turn;
 use crate::{CloseReason, Context, Dialect, Event, Handshake, Incoming, Message, Socket};
 
@@ -116,6 +117,7 @@ pub struct Connection {
     /// [`PAUSED`], or when it was resumed last, in ms of the sweep's clock plus one; 0 if it never was.
     paused: AtomicU64,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    place: Place,
     context: Arc<Context>,
 }
 
@@ -147,7 +149,7 @@ impl Connection {
         dialect: &'static dyn Dialect,
         link: OnceLock<Link>,
     ) -> Arc<Self> {
-        let connection = Arc::new(Self {
+        Arc::new_cyclic(|itself| Self {
             id: ConnectionId::random(),
             name: OnceLock::new(),
             transport,
@@ -160,10 +162,9 @@ impl Connection {
             watched: AtomicBool::new(false),
             paused: AtomicU64::new(0),
             attachment: OnceLock::new(),
+            place: context.sweep.add(itself.clone()),
             context: Arc::clone(context),
-        });
-        context.sweep.add(&connection);
-        connection
+        })
     }
 
     /// The public id.
@@ -662,6 +663,12 @@ impl Connection {
             waker.wake();
         }
         result
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.context.sweep.remove(self.place);
     }
 }
 

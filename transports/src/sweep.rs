@@ -23,11 +23,32 @@ const LONGEST_TICK: Duration = Duration::from_millis(250);
 pub struct Sweep {
     pings: bool,
     tick: Duration,
-    slots: Vec<Mutex<Vec<Weak<Connection>>>>,
+    slots: Vec<Mutex<Slot>>,
     next_slot: AtomicUsize,
     /// Connections with a stalled write or a half received message.
     watched: Mutex<Vec<Weak<Connection>>>,
     started: Instant,
+}
+
+/// The connections of one slot. Each keeps its place, so that leaving does not search; a place that is left is given away
+/// again.
+#[derive(Debug, Default)]
+struct Slot {
+    places: Vec<Option<Weak<Connection>>>,
+    free: Vec<u32>,
+}
+
+/// Where a connection is in the wheel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    slot: u32,
+    index: u32,
+}
+
+impl Slot {
+    fn alive(&self) -> impl Iterator<Item = Arc<Connection>> + '_ {
+        self.places.iter().flatten().filter_map(Weak::upgrade)
+    }
 }
 
 impl Sweep {
@@ -68,20 +89,45 @@ impl Sweep {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Gives a new connection the next slot.
-    pub(crate) fn add(&self, connection: &Arc<Connection>) {
+    /// Gives a new connection a place in the next slot.
+    pub(crate) fn add(&self, connection: Weak<Connection>) -> Place {
         // A stride coprime to the slot count scatters connections that arrive together over the whole interval.
         let turn = self.next_slot.fetch_add(1, Ordering::Relaxed);
         let stride = (self.slots.len() * 5 / 8) | 1;
-        let slot = turn.wrapping_mul(stride) % self.slots.len();
-        self.slots[slot].lock().push(Arc::downgrade(connection));
+        let number = turn.wrapping_mul(stride) % self.slots.len();
+        let mut slot = self.slots[number].lock();
+        let index = match slot.free.pop() {
+            Some(index) => {
+                slot.places[index as usize] = Some(connection);
+                index
+            }
+            None => {
+                slot.places.push(Some(connection));
+                // A process has fewer sockets than that.
+                slot.places.len() as u32 - 1
+            }
+        };
+        Place {
+            slot: number as u32,
+            index,
+        }
+    }
+
+    /// Takes a connection out that is gone. What is left of it in the wheel would keep its memory.
+    pub(crate) fn remove(&self, place: Place) {
+        let mut slot = self.slots[place.slot as usize].lock();
+        slot.places[place.index as usize] = None;
+        slot.free.push(place.index);
+        if slot.free.len() == slot.places.len() {
+            *slot = Slot::default();
+        }
     }
 
     /// All connections that are open.
     pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
         let mut all = Vec::new();
         for slot in &self.slots {
-            all.extend(slot.lock().iter().filter_map(Weak::upgrade));
+            all.extend(slot.lock().alive());
         }
         all.retain(|connection| connection.is_open());
         all
@@ -104,13 +150,9 @@ impl Sweep {
             self.watched.lock().append(&mut still_watched);
         }
 
-        let mut alive = Vec::new();
-        self.slots[slot].lock().retain(|weak| {
-            let connection = weak.upgrade().filter(|connection| connection.is_open());
-            let keep = connection.is_some();
-            alive.extend(connection);
-            keep
-        });
+        // None of them may be dropped under the lock: it would take itself out.
+        let mut alive: Vec<_> = self.slots[slot].lock().alive().collect();
+        alive.retain(|connection| connection.is_open());
         if self.pings && !alive.is_empty() {
             beat_all(&alive);
         }
@@ -147,6 +189,29 @@ fn beat_all(connections: &[Arc<Connection>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn places(sweep: &Sweep) -> usize {
+        sweep
+            .slots
+            .iter()
+            .map(|slot| slot.lock().places.len())
+            .sum()
+    }
+
+    #[test]
+    fn places_are_given_away_again_and_nothing_is_left_of_them() {
+        let sweep = Sweep::new(None);
+        let mut taken: Vec<_> = (0..1000).map(|_| sweep.add(Weak::new())).collect();
+        for _ in 0..10 {
+            let left: Vec<_> = taken.drain(..500).collect();
+            left.into_iter().for_each(|place| sweep.remove(place));
+            taken.extend((0..500).map(|_| sweep.add(Weak::new())));
+            // Which slot is next does not depend on what is free.
+            assert!(places(&sweep) < 2000, "{}", places(&sweep));
+        }
+        taken.into_iter().for_each(|place| sweep.remove(place));
+        assert_eq!(places(&sweep), 0);
+    }
 
     #[test]
     fn ticks_and_slots_cover_the_interval() {
