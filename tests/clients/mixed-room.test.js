@@ -22,11 +22,10 @@ const WAYS_IN = {};
 // In which bytes a message comes to each.
 const ENCODINGS = {};
 
-// What carries the packets of a client whose engine.io is of this version. Where polling began with base64, as version
-// 3 does in Node, the WebSocket goes on with it.
-function carrier(version, way) {
+// What carries a client's packets. Where polling began with base64, the WebSocket goes on with it.
+function carrier(way, beginsWithBase64) {
   if (way === 'polling') return 'polling';
-  return version === 3 && way !== 'WebSocket' ? 'websocket, base64' : 'websocket';
+  return beginsWithBase64 && way !== 'WebSocket' ? 'websocket, base64' : 'websocket';
 }
 
 for (const door of ['/primus', '/ws']) {
@@ -48,7 +47,7 @@ WAYS_IN.primus = async (t, server, hear) => {
 
 for (const way of Object.keys(primus.WAYS)) {
   const name = `primus of engine.io over ${way}`;
-  ENCODINGS[name] = `engine.io 4 ${carrier(4, way)}`;
+  ENCODINGS[name] = `engine.io 4 ${carrier(way, true)}`;
   WAYS_IN[name] = async (t, server, hear) => {
     const client = primus.connectEngineIo(t, server.url, way);
     client.on('data', (packet) => hear(structuredClone(packet)));
@@ -59,7 +58,7 @@ for (const way of Object.keys(primus.WAYS)) {
 
 for (const kind of engineio.KINDS) {
   const version = kind.client === 'engine.io-client 6' ? 4 : 3;
-  ENCODINGS[kind.name] = `engine.io ${version} ${carrier(version, kind.way)}`;
+  ENCODINGS[kind.name] = `engine.io ${version} ${carrier(kind.way, version === 3)}`;
   WAYS_IN[kind.name] = async (t, server, hear) => {
     const socket = await engineio.open(t, server.url, kind);
     socket.on('message', (text) => hear(JSON.parse(text)));
@@ -69,7 +68,9 @@ for (const kind of engineio.KINDS) {
 
 for (const kind of socketio.KINDS) {
   const { protocol, parser } = kind;
-  ENCODINGS[kind.name] = `socket.io ${protocol} ${parser ? 'msgpack' : 'JSON'} ${carrier(protocol - 1, kind.way)}`;
+  // In Node. Their requests cannot read bytes there.
+  const beginsWithBase64 = ['socket.io-client 2', 'socket.io-client 3'].includes(kind.client);
+  ENCODINGS[kind.name] = `socket.io ${protocol} ${parser ? 'msgpack' : 'JSON'} ${carrier(kind.way, beginsWithBase64)}`;
   WAYS_IN[kind.name] = async (t, server, hear) => {
     const socket = await socketio.open(t, server.url, kind);
     socket.on('say', hear);
@@ -79,7 +80,7 @@ for (const kind of socketio.KINDS) {
 
 for (const way of Object.keys(python.WAYS)) {
   const name = `python-socketio over ${way}`;
-  ENCODINGS[name] = `socket.io 5 JSON ${carrier(4, way)}`;
+  ENCODINGS[name] = `socket.io 5 JSON ${carrier(way)}`;
   WAYS_IN[name] = (t, server, hear) => python.open(t, server.url, way, hear);
 }
 

@@ -67,7 +67,10 @@ impl Dialect for SocketIo {
             (Form::Framed(Protocol::V4), Parser::Msgpack) => "socket.io 5 websocket, msgpack",
             (Form::Polled(Protocol::V3), _) => "socket.io 4 polling",
             (Form::Framed(Protocol::V3), _) => "socket.io 4 websocket",
-            (Form::FramedBase64(Protocol::V4), _) => "socket.io 5 websocket, base64",
+            (Form::FramedBase64(Protocol::V4), Parser::Json) => "socket.io 5 websocket, base64",
+            (Form::FramedBase64(Protocol::V4), Parser::Msgpack) => {
+                "socket.io 5 websocket, msgpack, base64"
+            }
             (Form::FramedBase64(Protocol::V3), _) => "socket.io 4 websocket, base64",
         }
     }
