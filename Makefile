@@ -6,12 +6,12 @@ export STELLAR_BIN := $(CURDIR)/target/debug/stellar
 # A test process that something keeps alive fails here, and does not hang.
 LIMIT := $(if $(shell command -v timeout),timeout -k 10 900)
 
-.PHONY: help test lint rust docs client-js clients python browser demo bench dist
+.PHONY: help test lint rust docs count client-js clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: lint rust docs client-js clients python browser ## Run all tests, installing what they need
+test: lint rust docs count client-js clients python browser ## Run all tests, installing what they need
 	@echo "all tests passed"
 
 lint: ## Formatting and clippy, warnings denied
@@ -31,6 +31,9 @@ rust: ## Rust tests
 
 docs: ## API documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+count: ## Instructions of the hot paths, against their ceilings
+	bench/count/run
 
 client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
 	cd client-js && npm ci --silent && $(LIMIT) npm test
