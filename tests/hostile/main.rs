@@ -4,6 +4,7 @@
 //! round trip has to work before, during and after it. The module of a test is what the attack abuses:
 //!
 //! * `packets`: JSON that is no request. `frames`: bytes that are no WebSocket. `sizes`: too large, too many pieces.
+//! * `half_frames`: messages whose rest comes later, or never.
 //! * `heads`: request lines and headers. `smuggling`: where a request ends. `upgrades`: handshakes.
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
@@ -29,6 +30,7 @@ mod web;
 
 mod floods;
 mod frames;
+mod half_frames;
 mod heads;
 mod origins;
 mod packets;

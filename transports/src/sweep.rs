@@ -25,6 +25,7 @@ pub struct Sweep {
     tick: Duration,
     slots: Vec<Mutex<Slot>>,
     next_slot: AtomicUsize,
+    stride: usize,
     /// Connections with a stalled write or a half received message.
     watched: Mutex<Vec<Weak<Connection>>>,
     started: Instant,
@@ -61,6 +62,7 @@ impl Sweep {
             tick,
             slots: std::iter::repeat_with(Mutex::default).take(slots).collect(),
             next_slot: AtomicUsize::new(0),
+            stride: stride(slots),
             watched: Mutex::default(),
             started: Instant::now(),
         }
@@ -91,10 +93,8 @@ impl Sweep {
 
     /// Gives a new connection a place in the next slot.
     pub(crate) fn add(&self, connection: Weak<Connection>) -> Place {
-        // A stride coprime to the slot count scatters connections that arrive together over the whole interval.
         let turn = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        let stride = (self.slots.len() * 5 / 8) | 1;
-        let number = turn.wrapping_mul(stride) % self.slots.len();
+        let number = turn.wrapping_mul(self.stride) % self.slots.len();
         let mut slot = self.slots[number].lock();
         let index = match slot.free.pop() {
             Some(index) => {
@@ -159,6 +159,22 @@ impl Sweep {
     }
 }
 
+/// A stride coprime to the slot count scatters connections that arrive together over the whole interval.
+fn stride(slots: usize) -> usize {
+    let mut stride = slots * 5 / 8 + 1;
+    while greatest_common_divisor(stride, slots) > 1 {
+        stride += 1;
+    }
+    stride
+}
+
+const fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 /// Pings are encoded once per dialect and tick.
 fn beat_all(connections: &[Arc<Connection>]) {
     let now = SystemTime::now()
@@ -211,6 +227,18 @@ mod tests {
         }
         taken.into_iter().for_each(|place| sweep.remove(place));
         assert_eq!(places(&sweep), 0);
+    }
+
+    #[test]
+    fn connections_come_into_every_slot_whatever_the_interval() {
+        for interval in [10, 40, 300, 1000, 2400, 25_000, 30_000, 34_000, 60_000] {
+            let sweep = Sweep::new(Some(Duration::from_millis(interval)));
+            for _ in 0..sweep.slots.len() {
+                sweep.add(Weak::new());
+            }
+            let is_even = |slot: &Mutex<Slot>| slot.lock().places.len() == 1;
+            assert!(sweep.slots.iter().all(is_even), "{interval} ms");
+        }
     }
 
     #[test]
