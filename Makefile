@@ -59,6 +59,6 @@ dist: ## Rebuild client-js/dist
 demo: ## Run the demo
 	cargo run --release -- serve --demo
 
-bench: ## Compare with the floor and eight other servers; takes two hours and wants a quiet machine
+bench: ## Compare with the floor and eight other servers; takes an hour and wants a quiet machine
 	cargo build --release
 	cargo run --release -p stellar-bench

@@ -7,8 +7,10 @@ const WELCOME = { welcome: 'Hello human! Welcome to Stellar', context: 'api' };
 /** What holds the members of each room: a Set, or what can `add` and `has` as one. */
 const rooms = new Map([['defaultRoom', new Set()]]);
 
-/** The two actions of the demo that the benchmark calls. */
+/** The actions of the demo that the benchmark calls. */
 const ACTIONS = {
+  randomNumber: () => ({ number: Math.random() }),
+
   formattedSum: ({ a, b }) => ({ formatted: `${a} + ${b} = ${a + b}` }),
 
   cacheTest: ({ key, value }) => ({

@@ -147,8 +147,8 @@ impl Args {
             }
         } else {
             Effort {
-                warm_up: Duration::from_millis(1_500),
-                window: Duration::from_secs(3),
+                warm_up: Duration::from_secs(1),
+                window: Duration::from_secs(2),
                 idle_connections: 10_000,
                 idle_sessions: 4_000,
                 connects: 8_000,

@@ -36,6 +36,7 @@ static RESPONSE: LazyLock<Finder<'static>> =
     LazyLock::new(|| Finder::new(r#""context":"response""#));
 static OK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""status":"OK""#));
 /// Answers of actions have no status.
+static RANDOM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#"{"number":"#));
 static SUM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""formatted":"3 + 4 = 7""#));
 static CACHED: LazyLock<Finder<'static>> =
     LazyLock::new(|| Finder::new(r#""cacheTestResults":{"saveResp":true"#));
@@ -51,6 +52,8 @@ pub(crate) enum Request {
         number: u64,
         size: usize,
     },
+    /// An action that answers with a random number.
+    Random,
     /// An action that adds two numbers by means of another action.
     Sum,
     /// An action that is given 1 KiB and answers with it.
@@ -63,7 +66,7 @@ impl Request {
             Self::DetailsView => "detailsView",
             Self::RoomAdd => "roomAdd",
             Self::Say { .. } => "say",
-            Self::Sum | Self::Carry => "action",
+            Self::Random | Self::Sum | Self::Carry => "action",
         }
     }
 
@@ -76,6 +79,7 @@ impl Request {
                 let message = format!("{number:0NUMBER_WIDTH$}{:x<1$}", "", size - NUMBER_WIDTH);
                 format!(r#""room":"{ROOM}","message":"{message}""#)
             }
+            Self::Random => r#""params":{"action":"randomNumber"}"#.to_owned(),
             Self::Sum => r#""params":{"action":"formattedSum","a":3,"b":4}"#.to_owned(),
             Self::Carry => {
                 let value = "x".repeat(CARRIED);
@@ -88,6 +92,9 @@ impl Request {
     pub(super) fn to_json(self) -> Cow<'static, str> {
         match self {
             Self::DetailsView => Cow::Borrowed(r#"{"event":"detailsView"}"#),
+            Self::Random => {
+                Cow::Borrowed(r#"{"event":"action","params":{"action":"randomNumber"}}"#)
+            }
             Self::Sum => Cow::Borrowed(
                 r#"{"event":"action","params":{"action":"formattedSum","a":3,"b":4}}"#,
             ),
@@ -114,7 +121,7 @@ impl Packet {
         let packet = if USER.find(text).is_some() {
             number_after(&MESSAGE, text).map(Self::Push)
         } else if RESPONSE.find(text).is_some()
-            && [&OK, &SUM, &CACHED]
+            && [&OK, &RANDOM, &SUM, &CACHED]
                 .iter()
                 .any(|good| good.find(text).is_some())
         {
@@ -174,7 +181,7 @@ pub(crate) fn check_first_answer(request: Request, text: &[u8]) -> Result<()> {
             }
         }
         Request::RoomAdd => ensure!(text.contains(r#""data":true"#), "room not joined: {text}"),
-        Request::Say { .. } | Request::Sum | Request::Carry => {}
+        Request::Say { .. } | Request::Random | Request::Sum | Request::Carry => {}
     }
     Ok(())
 }
@@ -216,6 +223,8 @@ mod tests {
 
     #[test]
     fn answers_of_actions_are_answers() {
+        let random = br#"{"number":0.25,"context":"response","messageCount":5}"#;
+        assert_eq!(Packet::read(random).unwrap(), Packet::Response(5));
         let sum = br#"{"formatted":"3 + 4 = 7","context":"response","messageCount":5}"#;
         assert_eq!(Packet::read(sum).unwrap(), Packet::Response(5));
         let wrong = br#"{"formatted":"3 + 4 = 8","context":"response","messageCount":5}"#;

@@ -27,7 +27,11 @@ pub(super) fn event(request: Request, id: u64) -> String {
     let verb = request.verb();
     match request {
         Request::DetailsView => format!(r#"42{id}["{verb}"]"#),
-        Request::RoomAdd | Request::Say { .. } | Request::Sum | Request::Carry => {
+        Request::RoomAdd
+        | Request::Say { .. }
+        | Request::Random
+        | Request::Sum
+        | Request::Carry => {
             format!(r#"42{id}["{verb}",{{{}}}]"#, request.members())
         }
     }

@@ -71,7 +71,7 @@ impl Record {
                 self.close_answer(out);
                 return Some(Deed::Say(packet.message));
             }
-            r#""action""# => act(packet.params, out),
+            r#""action""# => act(packet.params, self.message_count, out),
             _ => out.extend_from_slice(br#"{"status":"refused","context":"response""#),
         }
         self.close_answer(out);
@@ -119,10 +119,17 @@ impl Record {
     }
 }
 
-/// The two actions of the demo that the benchmark calls.
-fn act(params: &str, out: &mut Vec<u8>) {
+/// The actions of the demo that the benchmark calls.
+fn act(params: &str, count: u64, out: &mut Vec<u8>) {
     let number = |key| member(params, key)?.parse::<i64>().ok();
     match member(params, "action") {
+        Some(r#""randomNumber""#) => {
+            // The least: an odd multiplier spreads the count over all bits, of which a double holds 53.
+            let bits = count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+            let number = bits as f64 / (1_u64 << 53) as f64;
+            let _infallible = write!(out, r#"{{"number":{number},"context":"response""#);
+            return;
+        }
         Some(r#""formattedSum""#) => {
             if let (Some(a), Some(b)) = (number("a"), number("b"))
                 && let Some(sum) = a.checked_add(b)
@@ -229,10 +236,17 @@ mod tests {
     #[test]
     fn actions_are_answered() {
         let mut record = Record::new((Ipv4Addr::LOCALHOST, 7).into());
+        let random = r#"{"event":"action","params":{"action":"randomNumber"}}"#;
+        let random = answered(&mut record, random);
+        assert!(random.starts_with(r#"{"number":0."#), "{random}");
+        assert!(
+            random.ends_with(r#","context":"response","messageCount":1}"#),
+            "{random}"
+        );
         let sum = r#"{"event":"action","params":{"action":"formattedSum","a":3,"b":-4}}"#;
         assert_eq!(
             answered(&mut record, sum),
-            r#"{"formatted":"3 + -4 = -1","context":"response","messageCount":1}"#
+            r#"{"formatted":"3 + -4 = -1","context":"response","messageCount":2}"#
         );
         let echo = r#"{"event":"action","params":{"action":"cacheTest","key":"k","value":"v"}}"#;
         assert!(answered(&mut record, echo).contains(r#""value":"v""#));

@@ -84,23 +84,31 @@ impl Cases {
                 .against(Kind::Floor, &[])
                 .against(Kind::Primus, &[])
                 .against(Kind::Ws, &[])
-                .against(Kind::Tungstenite, &[])
-                .against(Kind::Fastwebsockets, &[])
         };
-        [1, 16].map(case).into()
+        vec![
+            case(1),
+            case(16)
+                .against(Kind::Tungstenite, &[])
+                .against(Kind::Fastwebsockets, &[]),
+        ]
     }
 
     fn action(self) -> Vec<Case> {
         let case = |(depth, floor, primus)| {
-            let ours = self.asking(Transport::Ws, Request::Sum, depth);
+            let ours = self.asking(Transport::Ws, Request::Random, depth);
             let title = format!("action, {depth} in flight");
             Case::new(Group::Requests, title, ours)
                 .against(Kind::Floor, &[(CPU, floor)])
                 .against(Kind::Primus, &[(CPU, primus)])
         };
-        [(1, 1.25, 1.0 / 2.2), (16, 2.5, 1.0 / 11.0)]
-            .map(case)
-            .into()
+        let ours = self.asking(Transport::Ws, Request::Sum, 16);
+        let title = "action that calls another, 16 in flight";
+        let nested = Case::new(Group::Requests, title.to_owned(), ours)
+            .against(Kind::Floor, &[])
+            .against(Kind::Primus, &[]);
+        let mut cases = Vec::from([(1, 1.25, 1.0 / 2.2), (16, 2.5, 1.0 / 11.0)].map(case));
+        cases.push(nested);
+        cases
     }
 
     fn fan_out(self) -> Vec<Case> {
@@ -114,12 +122,12 @@ impl Cases {
                 .against(Kind::Primus, &[(CPU, primus)])
                 .against(Kind::Ws, &[(CPU, 1.0 / 5.0)])
                 .against(Kind::Socketioxide, &[(CPU, socketioxide)])
-                .against(Kind::Tungstenite, &[])
-                .against(Kind::Fastwebsockets, &[])
         };
         vec![
             wide("100", 100, 1.0 / 6.5, 1.0),
-            wide("1,000", 1_000, 1.0 / 8.5, 1.0 / 1.3),
+            wide("1,000", 1_000, 1.0 / 8.5, 1.0 / 1.3)
+                .against(Kind::Tungstenite, &[])
+                .against(Kind::Fastwebsockets, &[]),
             case("5,000", 5_000, 64, 8)
                 .against(Kind::Floor, &[(CPU, 1.3)])
                 .against(Kind::Primus, &[(CPU, 1.0 / 8.0)]),
@@ -165,10 +173,7 @@ impl Cases {
         let ours = self.ours(Transport::Ws, Load::Connect { connections });
         let case = Case::new(Group::Connections, "connect and join", ours)
             .against(Kind::Floor, &[(0, 1.4)])
-            .against(Kind::Primus, &[(0, 1.0 / 4.5)])
-            .against(Kind::Ws, &[])
-            .against(Kind::Tungstenite, &[])
-            .against(Kind::Fastwebsockets, &[]);
+            .against(Kind::Primus, &[(0, 1.0 / 4.5)]);
         vec![case]
     }
 
@@ -206,7 +211,7 @@ impl Cases {
         };
         vec![
             case("`detailsView`", Request::DetailsView),
-            case("action", Request::Sum),
+            case("action", Request::Random),
         ]
     }
 
@@ -234,7 +239,7 @@ impl Cases {
     }
 
     fn poll_action(self) -> Vec<Case> {
-        let ours = self.asking(Transport::Polling, Request::Sum, 1);
+        let ours = self.asking(Transport::Polling, Request::Random, 1);
         let case = Case::new(Group::Polling, "polling: action, 1 in flight", ours)
             .against(Kind::PrimusEngineio, &[(CPU, 1.0 / 8.0)])
             .against(Kind::Engineio, &[(CPU, 1.0 / 5.0)]);
