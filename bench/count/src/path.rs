@@ -88,7 +88,14 @@ pub(crate) const PATHS: &[Path] = &[
         transport: "ws",
         operations: 200,
         per_operation: 1,
-        run: join_and_leave,
+        run: |address, times| join_and_leave(address, MEMBERS, times),
+    },
+    Path {
+        name: "join-and-leave-600",
+        transport: "ws",
+        operations: 200,
+        per_operation: 1,
+        run: |address, times| join_and_leave(address, 600, times),
     },
     Path {
         name: "connect-and-close",
@@ -130,9 +137,9 @@ fn ask_in_batches(address: SocketAddr, request: &str, times: u64) -> Result<()> 
     Ok(())
 }
 
-/// `MEMBERS` clients that are in the room, where each that comes has heard of nothing else yet.
-fn members(address: SocketAddr) -> Result<Vec<Client>> {
-    (0..MEMBERS)
+/// Clients that are in the room, and have heard of nothing yet.
+fn members(address: SocketAddr, count: u64) -> Result<Vec<Client>> {
+    (0..count)
         .map(|_| {
             let mut client = Client::open(address)?;
             client.send(JOIN)?;
@@ -143,7 +150,7 @@ fn members(address: SocketAddr) -> Result<Vec<Client>> {
 }
 
 fn say(address: SocketAddr, size: usize, times: u64) -> Result<()> {
-    let mut members = members(address)?;
+    let mut members = members(address, MEMBERS)?;
     let message = "x".repeat(size);
     let packet = format!(r#"{{"event":"say","room":"defaultRoom","message":"{message}"}}"#);
     for _ in 0..times {
@@ -157,8 +164,8 @@ fn say(address: SocketAddr, size: usize, times: u64) -> Result<()> {
 }
 
 /// In a room that others are in.
-fn join_and_leave(address: SocketAddr, times: u64) -> Result<()> {
-    let _others = members(address)?;
+fn join_and_leave(address: SocketAddr, others: u64, times: u64) -> Result<()> {
+    let _others = members(address, others)?;
     let mut client = Client::open(address)?;
     for _ in 0..times {
         for request in [JOIN, LEAVE] {
