@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::heartbeat::{Beat, Heartbeat};
-use crate::outbox::{Life, MAX_SLICES, Outbox};
+use crate::outbox::{Life, Outbox};
 use crate::sweep::Place;
 use crate::turn;
 use crate::{CloseReason, Context, Dialect, Event, Handshake, Incoming, Message, Socket};
@@ -587,12 +587,7 @@ impl Connection {
         };
         let mut outbox = self.outbox.lock();
         while !outbox.is_empty() {
-            let written = {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let count = outbox.slices(&mut slices);
-                socket.poll_write_vectored(cx, &slices[..count])
-            };
-            match written {
+            match outbox.with_slices(|frames| socket.poll_write_vectored(cx, frames)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     outbox.advance(written);
@@ -620,12 +615,7 @@ impl Connection {
             return outbox.is_empty();
         };
         while !outbox.is_empty() {
-            let written = {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let count = outbox.slices(&mut slices);
-                socket.try_write_vectored(&slices[..count])
-            };
-            match written {
+            match outbox.with_slices(|frames| socket.try_write_vectored(frames)) {
                 Ok(written) if written > 0 => {
                     outbox.advance(written);
                     outbox.stalled_since = None;

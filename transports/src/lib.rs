@@ -31,6 +31,7 @@ mod outbox;
 #[cfg(feature = "polling")]
 pub mod polling;
 pub mod primus;
+mod queue;
 mod socket;
 #[cfg(feature = "socketio")]
 pub mod socketio;

@@ -1,6 +1,5 @@
 //! The bounded queue of one connection.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::task::Waker;
 use std::time::Instant;
@@ -8,19 +7,20 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 
 use crate::CloseReason;
+use crate::queue::Queue;
 
 /// How many frames one write gathers. Linux takes up to 1,024 slices; past a few dozen nothing is gained.
-pub(crate) const MAX_SLICES: usize = 64;
+const MAX_SLICES: usize = 64;
 
 /// What a waiting frame costs besides its bytes, so that many tiny ones cannot exceed the limit many times over.
 const FRAME_COST: usize = 64;
 
 /// Frames that wait for a peer, in order, and how far the connection is in its life.
 ///
-/// It knows no socket: who writes takes [`slices`](Self::slices) and reports with [`advance`](Self::advance).
+/// It knows no socket: who writes takes [`slices`](Self::with_slices) and reports with [`advance`](Self::advance).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Bytes>,
+    frames: Queue,
     bytes: usize,
     /// Whether the first frame has been written in part; then it must be finished before anything else.
     front_is_partial: bool,
@@ -80,7 +80,7 @@ impl Outbox {
 
     pub(crate) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push(frame);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -91,14 +91,18 @@ impl Outbox {
         self.bytes
     }
 
-    /// The next frames to write, at most `into.len()` of them.
-    pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+    /// Gives `write` the next frames, as many as one write gathers.
+    pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        if let (Some(only), 1) = (self.frames.front(), self.frames.len()) {
+            return write(&[IoSlice::new(only)]);
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
-        for (slot, frame) in into.iter_mut().zip(&self.frames) {
+        for (slot, frame) in slices.iter_mut().zip(self.frames.iter()) {
             *slot = IoSlice::new(frame);
             count += 1;
         }
-        count
+        write(&slices[..count])
     }
 
     /// Removes `written` bytes from the front.
@@ -112,17 +116,15 @@ impl Outbox {
             }
             written -= front.len();
             self.front_is_partial = false;
-            self.frames.pop_front();
+            self.frames.pop();
         }
-        self.forget_empty_queue();
         self.wake_patient();
     }
 
     /// Takes the first frame whole.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let frame = self.frames.pop_front()?;
+        let frame = self.frames.pop()?;
         self.bytes -= frame.len();
-        self.forget_empty_queue();
         self.wake_patient();
         Some(frame)
     }
@@ -136,27 +138,19 @@ impl Outbox {
             left = left.saturating_sub(size);
             fits
         });
-        let count = fitting.count().max(1).min(self.frames.len());
-        let taken: Vec<_> = self.frames.drain(..count).collect();
+        let count = fitting.count().max(1);
+        let taken = self.frames.pop_many(count);
         self.bytes -= taken.iter().map(Bytes::len).sum::<usize>();
-        self.forget_empty_queue();
         self.wake_patient();
         taken
     }
 
     /// Writes every frame anew.
     pub(crate) fn translate(&mut self, translate: impl Fn(Bytes) -> Bytes) {
-        for frame in &mut self.frames {
+        for frame in self.frames.iter_mut() {
             *frame = translate(std::mem::take(frame));
         }
         self.bytes = self.frames.iter().map(Bytes::len).sum();
-    }
-
-    /// A quiet connection owns no queue.
-    fn forget_empty_queue(&mut self) {
-        if self.frames.is_empty() {
-            self.frames = VecDeque::new();
-        }
     }
 
     /// Forgets all frames but one whose beginning is already on the wire.
@@ -172,12 +166,7 @@ mod tests {
     use super::*;
 
     fn written(outbox: &Outbox) -> Vec<u8> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = outbox.slices(&mut slices);
-        slices[..count]
-            .iter()
-            .flat_map(|slice| slice.to_vec())
-            .collect()
+        outbox.with_slices(|slices| slices.iter().flat_map(|slice| slice.to_vec()).collect())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The stream under a connection: plain TCP, or something on top of it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, IoSlice, Read as _};
 use std::pin::Pin;
@@ -76,7 +77,7 @@ impl Socket {
 
     pub(crate) fn try_write_vectored(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
         match &self.stream {
-            Stream::Plain(stream) => stream.try_write_vectored(frames),
+            Stream::Plain(stream) => try_write(stream, frames),
             Stream::Layered(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -89,7 +90,7 @@ impl Socket {
         match &self.stream {
             Stream::Plain(stream) => loop {
                 // Tried first: waiting for readiness costs the task's budget, which a busy reader has used up.
-                match stream.try_write_vectored(frames) {
+                match try_write(stream, frames) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
@@ -151,6 +152,30 @@ impl Socket {
             }
             Stream::Layered(stream) => Pin::new(&mut **stream.lock()).poll_shutdown(cx),
         }
+    }
+}
+
+/// Several slices of so many bytes in all are copied into one: that costs less than the kernel's look at each.
+const COPIED: usize = 4 * 1024;
+
+thread_local! {
+    /// Where they are copied to.
+    static COPY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes once. A single slice goes without a list of slices, which the kernel would fetch and check first.
+fn try_write(stream: &TcpStream, frames: &[IoSlice<'_>]) -> io::Result<usize> {
+    match frames {
+        [only] => stream.try_write(only),
+        _ if frames.iter().map(|frame| frame.len()).sum::<usize>() <= COPIED => COPY
+            .with_borrow_mut(|copy| {
+                copy.clear();
+                frames
+                    .iter()
+                    .for_each(|frame| copy.extend_from_slice(frame));
+                stream.try_write(copy)
+            }),
+        _ => stream.try_write_vectored(frames),
     }
 }
 
