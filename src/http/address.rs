@@ -8,6 +8,10 @@ use stellar_transports::Peer;
 
 use crate::primus::layer::Forwarding;
 
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// The peer of a request that came over a socket from `socket`.
 ///
 /// `X-Forwarded-For` is read from its end: each trusted proxy vouches for the entry before it, and the first address
@@ -30,7 +34,7 @@ pub(crate) fn of(
         Forwarding::Header(name) => return single(direct, headers, name),
     }
     let mut client = None;
-    for entry in entries(headers, "x-forwarded-for").rev() {
+    for entry in entries(headers, &FOR).rev() {
         let Some((ip, port)) = parse(entry) else {
             break;
         };
@@ -42,10 +46,10 @@ pub(crate) fn of(
     let Some((ip, port)) = client else {
         return direct;
     };
-    let forwarded_port = entries(headers, "x-forwarded-port")
+    let forwarded_port = entries(headers, &PORT)
         .next_back()
         .and_then(|port| port.parse().ok());
-    let proto = entries(headers, "x-forwarded-proto").next_back();
+    let proto = entries(headers, &PROTO).next_back();
     Peer {
         ip,
         port: port.or(forwarded_port).unwrap_or(0),
@@ -56,7 +60,7 @@ pub(crate) fn of(
 /// As [`of`], from `Forwarded` headers: `for=192.0.2.60;proto=http, for="[2001:db8::1]:4711"` (RFC 7239).
 fn rfc7239(direct: Peer, headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Peer {
     let mut peer = direct;
-    for element in entries(headers, "forwarded").rev() {
+    for element in entries(headers, &http::header::FORWARDED).rev() {
         let mut address = None;
         let mut proto = None;
         for pair in element.split(';') {
@@ -88,10 +92,10 @@ fn rfc7239(direct: Peer, headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bo
 
 /// As [`of`], from a header that holds one address.
 fn single(direct: Peer, headers: &HeaderMap, name: &HeaderName) -> Peer {
-    let Some((ip, port)) = entries(headers, name.as_str()).next_back().and_then(parse) else {
+    let Some((ip, port)) = entries(headers, name).next_back().and_then(parse) else {
         return direct;
     };
-    let proto = entries(headers, "x-forwarded-proto").next_back();
+    let proto = entries(headers, &PROTO).next_back();
     Peer {
         ip,
         port: port.unwrap_or(0),
@@ -99,7 +103,10 @@ fn single(direct: Peer, headers: &HeaderMap, name: &HeaderName) -> Peer {
     }
 }
 
-fn entries<'a>(headers: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
+fn entries<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
     headers
         .get_all(name)
         .iter()

@@ -40,7 +40,7 @@ impl Query {
             return None;
         }
         let mut found: [Option<Cow<'_, str>>; 5] = Default::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in query.split('&').filter_map(parameter) {
             let slot = match &*name {
                 "EIO" => 0,
                 "transport" => 1,
@@ -75,6 +75,15 @@ impl Query {
     }
 }
 
+/// Name and value of one parameter. What is not escaped, as all that clients of engine.io send, is not copied.
+fn parameter(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    if memchr::memchr2(b'%', b'+', text.as_bytes()).is_some() {
+        return form_urlencoded::parse(text.as_bytes()).next();
+    }
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (!text.is_empty()).then_some((name.into(), value.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +95,11 @@ mod tests {
         assert_eq!(query.transport, Some(TransportName::Polling));
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.base64);
+        let escaped = Query::parse("&=&%45IO=%34&&transport=poll%69ng&s%69d=a+b%2Bc=&b64").unwrap();
+        assert_eq!(escaped.protocol, Some(Protocol::V4));
+        assert_eq!(escaped.transport, Some(TransportName::Polling));
+        assert_eq!(escaped.sid.as_deref(), Some("a b+c="));
+        assert!(!escaped.base64);
         let twice = "EIO=4&EIO=3&transport=polling&transport=polling&sid=a&sid=b";
         let twice = Query::parse(twice).unwrap();
         assert_eq!(twice.protocol, None);
