@@ -163,6 +163,7 @@ impl AppBuilder {
         );
         Ok(App(Arc::new(Inner {
             hub,
+            welcome: super::reply::welcome(&self.options.welcome_message),
             options: self.options,
             registry,
             middleware,

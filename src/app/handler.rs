@@ -7,7 +7,7 @@ use super::action::guarded;
 use super::connection::Connection;
 use super::middleware::{Stopped, call, go_on};
 use super::options::Welcome;
-use super::{App, fingerprint, reply};
+use super::{App, fingerprint};
 use crate::engine::{CloseReason, Handler, Handshake, Incoming, IncomingPayload, Refusal, Spark};
 
 impl Handler for App {
@@ -103,14 +103,13 @@ impl App {
     }
 
     fn welcome(&self, connection: &Connection) {
-        let welcome = reply::welcome(&self.options().welcome_message);
         match self.options().welcome {
             Welcome::Never => {}
             Welcome::AtOnce => {
-                connection.send(&welcome);
+                connection.send(&self.0.welcome);
             }
             Welcome::After(delay) => {
-                let connection = connection.clone();
+                let (connection, welcome) = (connection.clone(), self.0.welcome.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
                     connection.send(&welcome);

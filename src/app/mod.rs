@@ -58,6 +58,7 @@ pub use options::{Options, Welcome};
 use parking_lot::Mutex;
 pub use reply::Sender;
 use serde_json::{Map, Value};
+use stellar_transports::Message;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::{ConnectionId, Engine, Handshake, Hub, Refusal};
@@ -75,6 +76,8 @@ struct Inner {
     registry: Registry,
     middleware: Arc<Middleware>,
     chat: Chat,
+    /// The same for everyone.
+    welcome: Message,
     files: PublicFiles,
     authorize: Option<Authorize>,
     /// Connections that stand for HTTP requests under way.
@@ -151,7 +154,7 @@ impl App {
             uploads: Vec::new(),
             number: 0,
         };
-        let outcome = call.run(self.clone()).await;
+        let outcome = call.run(self).await;
         match outcome.error {
             None => Ok(outcome.response),
             Some(error) => Err(ActionError(error)),
@@ -213,7 +216,7 @@ impl App {
             uploads,
             number: 0,
         };
-        call.run(self.clone()).await
+        call.run(self).await
     }
 }
 

@@ -118,6 +118,11 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The value as text if it is a string.
 pub(crate) fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    // It was checked when it was read: what has no escapes is the text itself.
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
     serde_json::from_str::<Text<'_>>(value.get())
         .ok()
         .map(|Text(text)| text)

@@ -417,7 +417,7 @@ impl App {
         };
         let (app, connection) = (self.clone(), connection.clone());
         let mut running: BoxFuture<'static, ()> = Box::pin(async move {
-            let outcome = call.run(app.clone()).await;
+            let outcome = call.run(&app).await;
             if outcome.is_silent {
                 return;
             }

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::app::{Action, ActionError, AppBuilder, Context, Input, PublicFiles};
@@ -34,7 +35,7 @@ pub fn actions(builder: AppBuilder) -> AppBuilder {
 }
 
 fn random_number() -> Action {
-    Action::new("randomNumber", |_context, _: Value| async move {
+    Action::new("randomNumber", |_context, _: IgnoredAny| async move {
         // 53 random bits, as many as a double holds. Nobody's secret, so the keys of a hash map are random enough.
         let bits = RandomState::new().hash_one(()) >> 11;
         Ok(json!({ "number": bits as f64 / (1_u64 << 53) as f64 }))
@@ -137,16 +138,17 @@ fn formatted_sum() -> Action {
 }
 
 fn isolated() -> Action {
-    Action::new("isolated.action", |_context, _: Value| async move {
+    Action::new("isolated.action", |_context, _: IgnoredAny| async move {
         Ok(json!({ "success": "ok" }))
     })
     .description("An action with a dot in its name")
 }
 
 fn versioned(version: u32) -> Action {
-    Action::new("versionedAction", move |_context, _: Value| async move {
-        Ok(json!({ "version": version }))
-    })
+    Action::new(
+        "versionedAction",
+        move |_context, _: IgnoredAny| async move { Ok(json!({ "version": version })) },
+    )
     .version(f64::from(version))
     .description("Tells which of its versions ran")
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::super::connection::Connection;
 use super::super::{App, Error};
-use super::{ActionError, Call};
+use super::{Action, ActionError, Call};
 
 /// One call of an action. Cloning shares it.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     app: App,
     connection: Connection,
-    action: String,
+    action: Arc<Action>,
     uploads: Vec<PathBuf>,
     number: u64,
     state: Mutex<State>,
@@ -39,7 +39,7 @@ pub(super) struct State {
 }
 
 impl Context {
-    pub(super) fn new(app: App, call: Call, action: String) -> Self {
+    pub(super) fn new(app: App, call: Call, action: Arc<Action>) -> Self {
         let Call {
             connection,
             params,
@@ -71,7 +71,7 @@ impl Context {
 
     /// The action's name.
     pub fn action(&self) -> &str {
-        &self.0.action
+        &self.0.action.name
     }
 
     /// The number of the request among all packets of its connection; 0 for calls that did not come as a packet.
@@ -165,7 +165,7 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("action", &self.0.action)
+            .field("action", &self.0.action.name)
             .field("connection", &self.0.connection)
             .finish_non_exhaustive()
     }

@@ -40,34 +40,24 @@ pub(crate) struct Outcome {
 
 impl Call {
     /// Runs the action. Never fails and never panics: whatever happens is in the outcome.
-    pub(crate) async fn run(mut self, app: App) -> Outcome {
+    pub(crate) async fn run(mut self, app: &App) -> Outcome {
         let pending = self.connection.begin_action();
-        let name = match self.params.get("action") {
-            Some(Value::String(name)) => name.clone(),
-            Some(_) | None => String::new(),
-        };
-        let action = app
-            .registry()
-            .find(&name, self.params.get("apiVersion"))
-            .cloned();
-        let wanted = self
-            .params
-            .get("apiVersion")
-            .is_some_and(|wanted| !wanted.is_null());
-        if let (Some(action), false) = (&action, wanted) {
-            self.params
-                .insert("apiVersion".into(), version_value(action.version));
+        let wanted = self.params.get("apiVersion").filter(|it| !it.is_null());
+        let is_wanted = wanted.is_some();
+        let action = app.registry().find(self.action(), wanted).cloned();
+        if let (Some(action), false) = (&action, is_wanted) {
+            let version = version_value(action.version);
+            self.params.insert("apiVersion".into(), version);
         }
-        let allowed = self.check(&app, &name, action, pending.running);
-        match allowed {
+        match self.check(app, action, pending.running) {
             Err(error) => Outcome {
                 error: Some(error),
                 params: Arc::new(Value::Object(self.params)),
                 ..Outcome::default()
             },
             Ok(action) => {
-                let context = Context::new(app.clone(), self, name);
-                run_in(&app, &action, &context).await;
+                let context = Context::new(app.clone(), self, Arc::clone(&action));
+                run_in(app, &action, &context).await;
                 let state = std::mem::take(&mut *context.state());
                 Outcome {
                     response: state.response,
@@ -81,11 +71,18 @@ impl Call {
         }
     }
 
+    /// The name of the action; empty where there is none.
+    fn action(&self) -> &str {
+        match self.params.get("action") {
+            Some(Value::String(name)) => name,
+            Some(_) | None => "",
+        }
+    }
+
     /// The first failing check wins.
     fn check(
         &self,
         app: &App,
-        name: &str,
         action: Option<Arc<Action>>,
         running: u32,
     ) -> Result<Arc<Action>, Error> {
@@ -97,12 +94,12 @@ impl Call {
         if kind != ConnectionType::Internal && running > app.options().simultaneous_actions {
             return Err(Error::TooManyPending);
         }
-        let action = action.ok_or_else(|| Error::UnknownAction(name.to_owned()))?;
+        let action = action.ok_or_else(|| Error::UnknownAction(self.action().to_owned()))?;
         if action.blocked.contains(&kind) {
             return Err(Error::BlockedConnectionType(kind.as_str()));
         }
         if action.is_private && kind != ConnectionType::Internal {
-            return Err(Error::PrivateAction(name.to_owned()));
+            return Err(Error::PrivateAction(self.action().to_owned()));
         }
         Ok(action)
     }
