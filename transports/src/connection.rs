@@ -456,8 +456,9 @@ impl Connection {
     /// One heartbeat: pings, or ends the connection if the last ping brought nothing. `frame` is the dialect's ping,
     /// encoded as for [`push`](Self::push).
     pub(crate) fn beat(self: &Arc<Self>, frame: Bytes, is_linked: bool) {
-        if self.is_paused() {
-            // We are the ones who do not read; silence says nothing about the peer.
+        // We did not read; silence says nothing about the peer. What it sent meanwhile may still be unread.
+        let interval = self.context.limits.ping_interval.unwrap_or_default();
+        if self.was_paused_within(interval) {
             self.heartbeat.heard();
         }
         match self.heartbeat.beat() {

@@ -22,7 +22,9 @@ use crate::{
 };
 
 pub(crate) use connection::Pump;
-pub(crate) use language::{Language, close_frame};
+pub(crate) use language::Language;
+#[cfg(feature = "polling")]
+pub(crate) use language::close_frame;
 
 /// How long the HTTP side may take to let go of a socket after the `101` was promised.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
