@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Kind::ALL)]
     pub(crate) against: Vec<Kind>,
 
-    /// Worker threads of our server and of the peers in Rust [default: one per core]
+    /// Worker threads of our server and of the peers in Rust [default: one per core but the generator's]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
@@ -131,8 +131,10 @@ impl Args {
     }
 
     pub(crate) fn effort(&self) -> Effort {
-        let cores = || available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.map_or_else(cores, usize::from);
+        // The generator has one thread, and those that it has to share a core with are measured with its noise.
+        let others =
+            || available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+        let threads = self.threads.map_or_else(others, usize::from);
         if self.quick {
             Effort {
                 warm_up: Duration::from_millis(500),
