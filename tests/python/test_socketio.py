@@ -220,9 +220,15 @@ class Conversation:
     def test_does_not_come_back_where_it_was_sent_away(self):
         server = Server()
         self.addCleanup(lambda: server.kill())
-        client, witness = self.enter(server), self.enter(server)
-        client.emit("quit")
-        until(lambda: len(client.story) > 1, "the end")
+        witness = self.enter(server)
+        for _ in range(4):
+            client = self.enter(server)
+            client.emit("quit")
+            until(lambda: len(client.story) > 1, "the end")
+            if client.story[1] != "disconnect: transport error":
+                break
+            # The library reads each packet in a thread of its own: now and then it sees the close behind it first.
+            client.disconnect()
         self.assertEqual(client.story, ["connect", "disconnect: server disconnect"])
         # Both could come back from here on; the witness does.
         server.kill()
