@@ -228,7 +228,7 @@ class Conversation:
             if client.story[1] != "disconnect: transport error":
                 break
             # The library reads each packet in a thread of its own: now and then it sees the close behind it first.
-            client.disconnect()
+            client.shutdown()
         self.assertEqual(client.story, ["connect", "disconnect: server disconnect"])
         # Both could come back from here on; the witness does.
         server.kill()
