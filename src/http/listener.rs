@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::connection;
 use super::router::Router;
@@ -139,96 +139,123 @@ impl Bound {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
-        tokio::select! {
-            () = self.accept(&stop, &sockets) => {}
-            () = shutdown => {}
-        }
-        self.drain(&stop, &sockets).await;
+        // A task, because whoever awaits this may do so outside of the runtime's own threads: each socket would have
+        // to be handed to one of them, and wake it.
+        let accepting = AbortOnDropHandle::new(tokio::spawn(accept(
+            self.listener,
+            Arc::clone(&self.router),
+            self.settings.clone(),
+            stop.clone(),
+            sockets.clone(),
+        )));
+        shutdown.await;
+        accepting.abort();
+        // The port is free from here on.
+        let _aborted = accepting.await;
+        let app = self.app.as_ref();
+        drain(
+            &self.router,
+            &self.settings,
+            app,
+            &self.hub,
+            &stop,
+            &sockets,
+        )
+        .await;
     }
+}
 
-    /// Accepts for ever.
-    async fn accept(&self, stop: &CancellationToken, sockets: &TaskTracker) {
-        let places = Arc::new(Semaphore::new(self.settings.max_connections));
-        let mut is_failing = false;
-        loop {
-            let (stream, peer) = match self.listener.accept().await {
-                Ok(accepted) => {
-                    is_failing = false;
-                    accepted
+/// Accepts for ever.
+async fn accept(
+    listener: TcpListener,
+    router: Arc<Router>,
+    settings: Settings,
+    stop: CancellationToken,
+    sockets: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let mut is_failing = false;
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => {
+                is_failing = false;
+                accepted
+            }
+            Err(error) => {
+                // Said once, not at every try.
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "cannot accept connections; trying again");
                 }
-                Err(error) => {
-                    // Said once, not at every try.
-                    if !std::mem::replace(&mut is_failing, true) {
-                        tracing::warn!(%error, "cannot accept connections; trying again");
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let Ok(permit) = Arc::clone(&places).try_acquire_owned() else {
-                self.router.context.metrics.count_refusal("max_connections");
-                tracing::debug!(%peer, "all places are taken");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
-            };
-            let (router, settings, stop) = (
-                Arc::clone(&self.router),
-                self.settings.clone(),
-                stop.clone(),
-            );
-            sockets.spawn(async move {
-                if let Some(socket) = secure(stream, permit, &settings).await {
-                    connection::serve(socket, peer, router, settings, stop).await;
-                }
-            });
-        }
+            }
+        };
+        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else {
+            router.context.metrics.count_refusal("max_connections");
+            tracing::debug!(%peer, "all places are taken");
+            continue;
+        };
+        let (router, settings, stop) = (Arc::clone(&router), settings.clone(), stop.clone());
+        sockets.spawn(async move {
+            if let Some(socket) = secure(stream, permit, &settings).await {
+                connection::serve(socket, peer, router, settings, stop).await;
+            }
+        });
     }
+}
 
-    async fn drain(self, stop: &CancellationToken, sockets: &TaskTracker) {
-        drop(self.listener);
-        self.router.context.drain();
-        if let Some(app) = &self.app {
-            app.stop();
-            let _cut_short = tokio::time::timeout(self.settings.shutdown_timeout, app.idle()).await;
-        }
-        let reason = if self.settings.destroy_on_shutdown {
-            CloseReason::Ended
-        } else {
-            CloseReason::GoingAway
-        };
-        let realtime = &self.router.context.tasks;
-        realtime.close();
-        let all_told = async {
-            loop {
-                realtime.wait().await;
-                // Not every connection has a task at this moment.
-                if self.hub.is_empty() {
-                    break;
-                }
-                tokio::time::sleep(LOOK_AGAIN / 10).await;
-            }
-        };
-        // More than one look: a handshake that was under way may still become a connection.
-        let tell_all = async {
-            loop {
-                self.router.context.close_all(&reason);
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        let all_told = async {
-            tokio::select! {
-                () = all_told => {}
-                () = tell_all => {}
-            }
-        };
-        // Members that leave may have hooks, which have a limit of their own.
-        let limit = self.settings.close_timeout.max(FAREWELL_TIMEOUT);
-        let deadline = Instant::now() + limit;
-        let _cut_short = tokio::time::timeout_at(deadline, all_told).await;
-        // Only now: until here, clients that come with one request after the other could fetch what was left for them.
-        stop.cancel();
-        sockets.close();
-        let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, sockets.wait()).await;
+/// Ends what is open.
+async fn drain(
+    router: &Router,
+    settings: &Settings,
+    app: Option<&App>,
+    hub: &Hub,
+    stop: &CancellationToken,
+    sockets: &TaskTracker,
+) {
+    router.context.drain();
+    if let Some(app) = app {
+        app.stop();
+        let _cut_short = tokio::time::timeout(settings.shutdown_timeout, app.idle()).await;
     }
+    let reason = if settings.destroy_on_shutdown {
+        CloseReason::Ended
+    } else {
+        CloseReason::GoingAway
+    };
+    let realtime = &router.context.tasks;
+    realtime.close();
+    let all_told = async {
+        loop {
+            realtime.wait().await;
+            // Not every connection has a task at this moment.
+            if hub.is_empty() {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN / 10).await;
+        }
+    };
+    // More than one look: a handshake that was under way may still become a connection.
+    let tell_all = async {
+        loop {
+            router.context.close_all(&reason);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let all_told = async {
+        tokio::select! {
+            () = all_told => {}
+            () = tell_all => {}
+        }
+    };
+    // Members that leave may have hooks, which have a limit of their own.
+    let limit = settings.close_timeout.max(FAREWELL_TIMEOUT);
+    let deadline = Instant::now() + limit;
+    let _cut_short = tokio::time::timeout_at(deadline, all_told).await;
+    // Only now: until here, clients that come with one request after the other could fetch what was left for them.
+    stop.cancel();
+    sockets.close();
+    let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, sockets.wait()).await;
 }
 
 /// Takes the port.
