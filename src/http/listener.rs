@@ -141,17 +141,25 @@ impl Bound {
         let sockets = TaskTracker::new();
         // A task, because whoever awaits this may do so outside of the runtime's own threads: each socket would have
         // to be handed to one of them, and wake it.
-        let accepting = AbortOnDropHandle::new(tokio::spawn(accept(
+        let mut accepting = AbortOnDropHandle::new(tokio::spawn(accept(
             self.listener,
             Arc::clone(&self.router),
             self.settings.clone(),
             stop.clone(),
             sockets.clone(),
         )));
-        shutdown.await;
-        accepting.abort();
-        // The port is free from here on.
-        let _aborted = accepting.await;
+        tokio::select! {
+            ended = &mut accepting => {
+                if let Err(error) = ended && error.is_panic() {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+            () = shutdown => {
+                accepting.abort();
+                // The port is free from here on.
+                let _aborted = accepting.await;
+            }
+        }
         let app = self.app.as_ref();
         drain(
             &self.router,
