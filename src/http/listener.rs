@@ -244,7 +244,7 @@ async fn drain(
         }
     };
     // More than one look: a handshake that was under way may still become a connection.
-    let tell_all = async {
+    let tell_all = || async {
         loop {
             router.context.close_all(&reason);
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -253,7 +253,7 @@ async fn drain(
     let all_told = async {
         tokio::select! {
             () = all_told => {}
-            () = tell_all => {}
+            () = tell_all() => {}
         }
     };
     // Members that leave may have hooks, which have a limit of their own.
@@ -263,7 +263,17 @@ async fn drain(
     // Only now: until here, clients that come with one request after the other could fetch what was left for them.
     stop.cancel();
     sockets.close();
-    let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, sockets.wait()).await;
+    let all_closed = async {
+        let last_handshakes = async {
+            sockets.wait().await;
+            realtime.wait().await;
+        };
+        tokio::select! {
+            () = last_handshakes => {}
+            () = tell_all() => {}
+        }
+    };
+    let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, all_closed).await;
 }
 
 /// Takes the port.
