@@ -136,6 +136,12 @@ impl Bound {
     /// Serves until `shutdown` is done, then drains: takes no new connections and actions, lets running actions
     /// finish within the limit, and closes all connections so that clients come back elsewhere, or not at all,
     /// as configured.
+    ///
+    /// Dropping the future lets nothing drain, and closes the port a little later, when the runtime comes to it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
@@ -155,6 +161,8 @@ impl Bound {
                 }
             }
             () = shutdown => {
+                // Said at once, however long the runtime's threads are busy.
+                self.router.context.drain();
                 accepting.abort();
                 // The port is free from here on.
                 let _aborted = accepting.await;
@@ -233,7 +241,7 @@ async fn drain(
     };
     let realtime = &router.context.tasks;
     realtime.close();
-    let all_told = async {
+    let all_ended = || async {
         loop {
             realtime.wait().await;
             // Not every connection has a task at this moment.
@@ -252,7 +260,7 @@ async fn drain(
     };
     let all_told = async {
         tokio::select! {
-            () = all_told => {}
+            () = all_ended() => {}
             () = tell_all() => {}
         }
     };
@@ -266,7 +274,8 @@ async fn drain(
     let all_closed = async {
         let last_handshakes = async {
             sockets.wait().await;
-            realtime.wait().await;
+            router.context.close_all(&reason);
+            all_ended().await;
         };
         tokio::select! {
             () = last_handshakes => {}
