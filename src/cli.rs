@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A realtime server that every kind of web client can join.
 #[derive(Debug, Parser)]
-#[command(name = "stellar", version, about)]
+#[command(name = "stellar", version = env!("STELLAR_VERSION"), about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,8 +23,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Address and port [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Address and port, such as 127.0.0.1:8080, localhost:8080, 8080 (this machine only) or :8080 (every IPv4 address)
+    /// [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = stellar::config::parse_listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Transports to open, in order; the generated client uses the first
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

@@ -14,15 +14,18 @@ use serde::{Deserialize, Serialize};
 use crate::app;
 use crate::engine::{Limits, Origins};
 
+mod listen;
 mod transports;
 
+pub use listen::parse_listen;
 pub use transports::{PollingConfig, SocketIoConfig, WsConfig};
 
 /// The root of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on. Port 0 lets the system choose.
+    /// Address and port to listen on, as [`parse_listen`] reads it. Port 0 lets the system choose.
+    #[serde(deserialize_with = "listen::deserialize")]
     pub listen: SocketAddr,
     /// Transports to open, in the order in which the generated client tries them.
     pub transport: Vec<String>,
@@ -168,6 +171,8 @@ pub struct General {
     pub refused_verbs: BTreeSet<String>,
     /// Tells clients at a shutdown not to come back, instead of to come back.
     pub destroy_clients_on_shutdown: bool,
+    /// How long `/readyz` says 503, while everything else goes on, before a shutdown refuses connections.
+    pub shutdown_delay_ms: u64,
     /// How long a shutdown waits for running actions.
     pub shutdown_timeout_ms: u64,
 }
@@ -186,6 +191,7 @@ impl Default for General {
             action_timeout_ms: 30_000,
             refused_verbs: BTreeSet::new(),
             destroy_clients_on_shutdown: false,
+            shutdown_delay_ms: 0,
             shutdown_timeout_ms: 5000,
         }
     }
@@ -313,7 +319,7 @@ pub enum ConfigError {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: SocketAddr::from((listen::HOST, 8080)),
             transport: stellar_transports::REGISTRY
                 .iter()
                 .filter(|entry| entry.build.is_some())
@@ -401,6 +407,7 @@ impl Config {
             action_timeout_ms,
             refused_verbs,
             destroy_clients_on_shutdown: _,
+            shutdown_delay_ms: _,
             shutdown_timeout_ms: _,
         } = self.general.clone();
         let Errors { as_text, texts } = self.errors.clone();

@@ -33,9 +33,11 @@ mod http;
 mod json;
 pub mod primus;
 mod server;
+mod signals;
 
-pub use http::{Bound, Route, RouteMethod, ServeError};
-pub use server::{Server, asked_to_stop, max_connections};
+pub use http::{Bound, Drain, Route, RouteMethod, ServeError};
+pub use server::{Server, max_connections};
+pub use signals::{Signals, asked_to_stop};
 pub use stellar_transports as transports;
 
 /// Compiles the README's Rust.

@@ -1,13 +1,9 @@
 //! The `stellar` program: reads the command line, builds, runs, exits.
 //!
-//! Exit codes: 0 after a clean drain, 1 for a failure at run time, 2 for wrong arguments or configuration.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the program that talks to the terminal"
-)]
-
+//! Exit codes: 0 after a clean drain, 1 for a failure at run time and a drain that was cut short, 2 for wrong arguments
+//! or configuration.
 mod cli;
+mod terminal;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,7 +12,7 @@ use clap::Parser;
 use stellar::app::App;
 use stellar::client_script::{self, Format};
 use stellar::config::{Config, ConfigError};
-use stellar::{Bound, ServeError, Server, asked_to_stop};
+use stellar::{Bound, Drain, ServeError, Server, Signals};
 
 /// Connections are many small pieces that come and go on several threads.
 #[cfg(feature = "mimalloc")]
@@ -52,7 +48,7 @@ fn main() -> ExitCode {
         Err(Failure::Usage(text)) => (text, 2),
         Err(Failure::Runtime(text)) => (text, 1),
     };
-    eprintln!("stellar: {text}");
+    terminal::fail(&text, terminal::format_asked_for());
     ExitCode::from(code)
 }
 
@@ -117,22 +113,28 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
         settings.general.starting_rooms.extend(rooms);
     }
     settings.check()?;
-    start_log(&log, log_format)?;
+    terminal::start_log(&log, log_format).map_err(Failure::Usage)?;
 
     let app = build_app(&settings, demo)?;
     let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Runtime(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         // First of all: a signal that comes while the server starts is not lost.
-        let stop = asked_to_stop();
-        tokio::pin!(stop);
+        let signals = Signals::listen();
         let server = Server::new(app).config(settings.clone());
         let bound = server.bind().await?;
-        announce(&bound, &settings, demo, file_limit)?;
-        bound.serve(stop).await;
-        Ok(())
-    })
+        announce(&bound, &settings, demo, file_limit, log_format)?;
+        match bound.run(signals).await {
+            Drain::Whole => Ok(()),
+            Drain::CutShort { signal } => Err(Failure::Runtime(format!(
+                "asked again to stop, by {signal}: ended before the drain was over"
+            ))),
+        }
+    });
+    // What is still at work then, on a slow disk, was given its time.
+    runtime.shutdown_background();
+    served
 }
 
 fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
@@ -150,21 +152,14 @@ fn build_app(settings: &Config, demo: bool) -> Result<App, Failure> {
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
-fn start_log(filter: &str, format: cli::LogFormat) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|error| Failure::Usage(format!("--log {filter}: {error}; try info or debug")))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        cli::LogFormat::Text => log.init(),
-        cli::LogFormat::Json => log.json().init(),
-    }
-    Ok(())
-}
-
 /// Says what is open.
-fn announce(bound: &Bound, settings: &Config, demo: bool, file_limit: u64) -> Result<(), Failure> {
+fn announce(
+    bound: &Bound,
+    settings: &Config,
+    demo: bool,
+    file_limit: u64,
+    format: cli::LogFormat,
+) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::Runtime(format!("cannot tell the address: {error}"));
     let address = bound.local_addr().map_err(failed)?;
@@ -225,11 +220,16 @@ fn announce(bound: &Bound, settings: &Config, demo: bool, file_limit: u64) -> Re
             "  warning: a file limit of {file_limit} is low for a realtime server: raise it with `ulimit -n 65536`"
         ));
     }
-    // One write, so that whoever waits for the page's address finds the rest as well.
-    let text = lines.join("\n") + "\n";
-    let mut out = std::io::stdout().lock();
-    // Nobody has to read this: a closed standard output is no reason not to serve.
-    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let facts = [
+        ("version", env!("STELLAR_VERSION").into()),
+        ("address", address.to_string().into()),
+        ("url", format!("{base}/").into()),
+        ("transports", settings.transport.clone().into()),
+        ("file_limit", file_limit.into()),
+        ("max_connections", sockets.into()),
+    ];
+    let facts = facts.map(|(name, value)| (name.to_owned(), value));
+    terminal::announce(&lines, facts.into_iter().collect(), format);
     Ok(())
 }
 

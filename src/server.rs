@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use stellar_transports::Transport;
@@ -11,9 +12,11 @@ use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::{
-    Api, BodyLimits, Bound, Router, Routes, Security, ServeError, Settings, StaticOptions,
+    Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings,
+    StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
+use crate::signals::Signals;
 
 /// Files that the process needs besides its sockets.
 const RESERVED_FILES: usize = 64;
@@ -176,6 +179,7 @@ impl Server {
             primus,
             libraries: Libraries::for_app(&config),
             metrics,
+            is_leaving: AtomicBool::new(false),
         };
         let settings = Settings {
             security,
@@ -188,20 +192,24 @@ impl Server {
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
             write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             close_timeout: Duration::from_millis(config.limits.close_timeout_ms),
+            shutdown_delay: Duration::from_millis(config.general.shutdown_delay_ms),
             shutdown_timeout: Duration::from_millis(config.general.shutdown_timeout_ms),
             destroy_on_shutdown: config.general.destroy_clients_on_shutdown,
         };
         Bound::listen(config.listen, router, settings, app, hub).await
     }
 
-    /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains.
+    /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains. Whoever asks a second time does not
+    /// want to wait: then it returns at once.
     ///
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
     pub async fn run(self) -> Result<(), ServeError> {
+        // First of all: a signal that comes while the server starts is not lost.
+        let signals = Signals::listen();
         let bound = self.bind().await?;
-        bound.serve(asked_to_stop()).await;
+        bound.run(signals).await;
         Ok(())
     }
 }
@@ -214,53 +222,14 @@ impl Handler for Nobody {
     fn received(&self, _spark: &Spark, _message: Incoming<'_>) {}
 }
 
-/// Waits for Ctrl-C, SIGTERM or SIGHUP. It listens from the moment of the call, not only once it is awaited.
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-pub fn asked_to_stop() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let wait = |kind| {
-            let listener = signal(kind);
-            async move {
-                match listener {
-                    Ok(mut listener) => drop(listener.recv().await),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot listen for a signal");
-                        std::future::pending::<()>().await;
-                    }
-                }
-            }
-        };
-        let (interrupt, terminate) = (wait(SignalKind::interrupt()), wait(SignalKind::terminate()));
-        // The terminal was closed.
-        let hangup = wait(SignalKind::hangup());
-        async move {
-            tokio::select! {
-                () = interrupt => {}
-                () = terminate => {}
-                () = hangup => {}
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
-    let routes = Routes::new(config.web.routes.clone()).map_err(|error| {
+    let fault = |error: RouteError| {
         let source = std::error::Error::source(&error);
         let detail = source.map(|source| format!(": {source}").replace('\n', " "));
         ConfigError::Value(format!("web.routes: {error}{}", detail.unwrap_or_default()))
-    })?;
+    };
+    let routes = Routes::new(config.web.routes.clone()).map_err(fault)?;
+    routes.check_actions(app.registry()).map_err(fault)?;
     Ok(Api {
         app,
         places: Arc::new(tokio::sync::Semaphore::new(config.limits.max_web_actions)),

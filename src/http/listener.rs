@@ -3,12 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use stellar_transports::{CloseReason, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -17,6 +18,7 @@ use super::connection;
 use super::router::Router;
 use crate::app::App;
 use crate::engine::{FAREWELL_TIMEOUT, Hub};
+use crate::signals::Signals;
 
 /// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -71,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) header_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) close_timeout: Duration,
+    pub(crate) shutdown_delay: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) destroy_on_shutdown: bool,
 }
@@ -133,9 +136,37 @@ impl Bound {
         &self.router.scripts
     }
 
-    /// Serves until `shutdown` is done, then drains: takes no new connections and actions, lets running actions
+    /// Serves until the process is asked to stop, then drains as [`serve`](Self::serve) does. Whoever asks a second time,
+    /// by Ctrl-C or SIGTERM, does not want to wait: then the drain is cut short.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn run(self, mut signals: Signals) -> Drain {
+        let (ask, asked) = oneshot::channel::<()>();
+        let serving = self.serve(async {
+            // The sender is there for as long as this is awaited.
+            let _asked = asked.await;
+        });
+        tokio::pin!(serving);
+        let signal = tokio::select! {
+            () = &mut serving => return Drain::Whole,
+            signal = signals.asked_to_stop() => signal,
+        };
+        tracing::info!("asked to stop by {signal}");
+        // It is the server that waits for this.
+        let _told = ask.send(());
+        tokio::select! {
+            () = serving => Drain::Whole,
+            signal = signals.asked_again() => Drain::CutShort { signal },
+        }
+    }
+
+    /// Serves until `shutdown` is done. Then `/readyz` says so for the time of `general.shutdown_delay_ms`, in which
+    /// everything goes on as before; and then it drains: takes no new connections and actions, lets running actions
     /// finish within the limit, and closes all connections so that clients come back elsewhere, or not at all,
-    /// as configured.
+    /// as configured. This takes no longer than `shutdown_delay_ms`, `shutdown_timeout_ms`, the larger of
+    /// `close_timeout_ms` and five seconds, and one second more.
     ///
     /// Dropping the future lets nothing drain, and closes the port a little later, when the runtime comes to it.
     ///
@@ -147,6 +178,21 @@ impl Bound {
         let sockets = TaskTracker::new();
         // A task, because whoever awaits this may do so outside of the runtime's own threads: each socket would have
         // to be handed to one of them, and wake it.
+        if let Ok(address) = self.local_addr() {
+            let transports: Vec<_> = self.router.transports().map(|open| open.name()).collect();
+            let transports = transports.join(",");
+            tracing::info!(%address, transports, "serving");
+        }
+        let router = Arc::clone(&self.router);
+        let delay = self.settings.shutdown_delay;
+        let shutdown = async move {
+            shutdown.await;
+            router.is_leaving.store(true, Relaxed);
+            if !delay.is_zero() {
+                tracing::info!(?delay, "not ready any more, serving for a little longer");
+                tokio::time::sleep(delay).await;
+            }
+        };
         let mut accepting = AbortOnDropHandle::new(tokio::spawn(accept(
             self.listener,
             Arc::clone(&self.router),
@@ -169,6 +215,8 @@ impl Bound {
             }
         }
         let app = self.app.as_ref();
+        let began = Instant::now();
+        tracing::info!(connections = self.hub.len(), "draining");
         drain(
             &self.router,
             &self.settings,
@@ -178,7 +226,21 @@ impl Bound {
             &sockets,
         )
         .await;
+        let (left, took) = (self.hub.len(), began.elapsed());
+        tracing::info!(left, ?took, "drained");
     }
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// Every connection was told, and waited for within the limits.
+    Whole,
+    /// It was asked a second time to stop.
+    CutShort {
+        /// By this signal.
+        signal: &'static str,
+    },
 }
 
 /// Accepts for ever.

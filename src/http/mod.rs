@@ -10,10 +10,10 @@ mod routes;
 mod statics;
 
 pub(crate) use api::Api;
-pub use listener::{Bound, ServeError};
+pub use listener::{Bound, Drain, ServeError};
 pub(crate) use listener::{Security, Settings};
 pub(crate) use params::BodyLimits;
 pub(crate) use router::{Router, serve_script};
-pub(crate) use routes::Routes;
 pub use routes::{Route, RouteMethod};
+pub(crate) use routes::{RouteError, Routes};
 pub(crate) use statics::StaticOptions;

@@ -1,6 +1,8 @@
 //! Which part of the server answers a request.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
@@ -37,6 +39,8 @@ pub(crate) struct Router {
     pub(crate) scripts: Scripts,
     pub(crate) libraries: Libraries,
     pub(crate) metrics: Registry,
+    /// Set when the server has been asked to stop, which may be some time before it drains.
+    pub(crate) is_leaving: AtomicBool,
 }
 
 impl Router {
@@ -58,6 +62,12 @@ impl Router {
             }),
             None => Box::pin(async move { router.answer(request, peer).await }),
         }
+    }
+
+    /// What is open.
+    pub(crate) fn transports(&self) -> impl Iterator<Item = &Arc<dyn Transport>> {
+        let primus = self.primus.iter().flat_map(|primus| primus.transports());
+        self.transports.iter().chain(primus)
     }
 
     /// Answers one request on a server of Primus's kind.
@@ -102,7 +112,7 @@ impl Router {
         }
         Some(match request.uri().path() {
             "/healthz" => body::text(StatusCode::OK, "ok\n"),
-            "/readyz" if self.context.is_draining() => {
+            "/readyz" if self.is_leaving.load(Relaxed) || self.context.is_draining() => {
                 body::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/readyz" => body::text(StatusCode::OK, "ready\n"),

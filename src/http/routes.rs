@@ -8,6 +8,7 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::app::Registry;
 use crate::app::files::decode_path;
 
 /// The method of a route.
@@ -129,6 +130,16 @@ pub(crate) enum RouteError {
         /// The path of the route.
         path: String,
     },
+    /// It leads nowhere.
+    #[error("route {path}: there is no {missing}; the actions are {known}")]
+    UnknownAction {
+        /// The path of the route.
+        path: String,
+        /// The action, or its version.
+        missing: String,
+        /// The names of those that there are.
+        known: String,
+    },
     /// Something between two slashes is neither a literal nor `:name` nor `:name(regex)`.
     #[error("route {path}: `{segment}` is no segment, expected text, :name or :name(regex)")]
     Segment {
@@ -190,6 +201,35 @@ impl Routes {
         let entries = routes.into_iter().map(Entry::new);
         Ok(Self {
             entries: entries.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Checks that each route leads to an action.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError::UnknownAction`] for the first that does not.
+    pub(crate) fn check_actions(&self, registry: &Registry) -> Result<(), RouteError> {
+        let mut routes = self.entries.iter().map(|entry| &entry.route);
+        let Some(lost) = routes.find(|route| {
+            let version = route.api_version.as_ref();
+            registry.find(&route.action, version).is_none()
+        }) else {
+            return Ok(());
+        };
+        let action = &lost.action;
+        let missing = match &lost.api_version {
+            Some(version) if registry.contains(action) => {
+                format!("version {version} of the action `{action}`")
+            }
+            _ => format!("action `{action}`"),
+        };
+        let mut known: Vec<_> = registry.iter().map(|action| action.name()).collect();
+        known.dedup();
+        Err(RouteError::UnknownAction {
+            path: lost.path.clone(),
+            missing,
+            known: known.join(", "),
         })
     }
 

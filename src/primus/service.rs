@@ -100,6 +100,11 @@ impl Endpoint {
         }
     }
 
+    /// What is open.
+    pub(crate) fn transports(&self) -> impl Iterator<Item = &Arc<dyn Transport>> {
+        self.transports.iter()
+    }
+
     /// Whether a request is for this server.
     pub(crate) fn claims(&self, request: &Request<Body>) -> bool {
         stellar_transports::is_under(request.uri().path(), &self.shared.pathname)

@@ -30,6 +30,8 @@ mod faulty_code;
 mod heartbeat;
 /// Hooks around chat and actions, in their order (checks 38–39, 53–60).
 mod hooks;
+/// What the program logs, and how.
+mod log;
 /// Being in rooms: joining, leaving, and looking at the members (checks 40–45, 52, 61–62).
 mod membership;
 /// What one connection says reaches everybody in order, exactly once.

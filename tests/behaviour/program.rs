@@ -28,7 +28,11 @@ async fn a_bad_flag_is_2() {
     let finished = run(&["serve", "--bogus"]).await;
     assert_one_line(&finished, 2, &["--bogus"]);
     let finished = run(&["serve", "--listen", "nonsense"]).await;
-    assert_one_line(&finished, 2, &["--listen", "nonsense"]);
+    assert_one_line(
+        &finished,
+        2,
+        &["--listen", "nonsense", "expected ADDRESS:PORT", "no port"],
+    );
     let finished = run(&["bogus"]).await;
     assert_one_line(&finished, 2, &["bogus"]);
     let finished = serve(&["--log-format", "xml"]).await;
@@ -88,6 +92,18 @@ async fn a_wrong_configuration_is_2() {
     let (finished, _) =
         with("[[web.routes]]\nmethod = \"get\"\npath = \"/x/:id(\"\naction = \"status\"\n").await;
     assert_one_line(&finished, 2, &["/x/:id("]);
+    let (finished, _) =
+        with("[[web.routes]]\nmethod = \"get\"\npath = \"/x\"\naction = \"statsu\"\n").await;
+    assert_one_line(&finished, 2, &["web.routes", "/x", "`statsu`", "status"]);
+    let (finished, _) = with(
+        "[[web.routes]]\nmethod = \"get\"\npath = \"/x\"\naction = \"status\"\napi_version = 9\n",
+    )
+    .await;
+    assert_one_line(
+        &finished,
+        2,
+        &["web.routes", "/x", "version 9 of the action `status`"],
+    );
     let finished = serve(&["--config", "/nowhere/stellar.toml"]).await;
     assert_one_line(&finished, 2, &["/nowhere/stellar.toml"]);
     let finished = serve(&["--public", "/nowhere/public"]).await;
@@ -117,6 +133,34 @@ async fn a_port_in_use_is_1() {
         1,
         &[&address, "another program has this port", "--listen"],
     );
+}
+
+#[tokio::test]
+async fn listen_takes_names_and_ports() {
+    for listen in ["localhost:0", "0", ":0", "127.0.0.1:0"] {
+        let server = Binary::serve(&["--listen", listen], "");
+        let mut client = server.primus().await;
+        client.details().await;
+    }
+}
+
+#[tokio::test]
+async fn the_version_names_commit_and_features() {
+    let finished = run(&["--version"]).await;
+    let line = finished.stdout.trim_end();
+    let (version, rest) = line.split_once(" (commit ").expect(line);
+    assert_eq!(version, concat!("stellar ", env!("CARGO_PKG_VERSION")));
+    let (commit, features) = rest.split_once(", features: ").expect(line);
+    let is_hash = commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown", "{line}");
+    for feature in ["ws", "polling", "socketio"] {
+        let is_on = features
+            .trim_end_matches(')')
+            .split(' ')
+            .any(|name| name == feature);
+        let is_built = stellar::transports::entry(feature).unwrap().build.is_some();
+        assert_eq!(is_on, is_built, "{line}");
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stellar::app::{Action, App, ChatMiddleware, Context, Verdict};
 use stellar::config::Config;
 
-use crate::support::{Binary, Close, Event, eventually, server};
+use crate::support::{Binary, Client, Close, Event, eventually, server};
 
 fn sleep(ms: u64) -> Value {
     json!({"event": "action", "params": {"action": "sleep", "sleepDuration": ms}})
@@ -47,8 +47,6 @@ async fn sigterm_answers_running_actions_and_tells_clients_to_come_back() {
         assert_eq!(answer["error"], json!({"code": "006", "message": message}));
         client.join("defaultRoom").await;
     }
-    // Whoever asks again does not cut it short.
-    server.terminate();
 
     let answer = ann.answer(running).await;
     assert_eq!(answer["sleepDuration"], 3000, "{answer}");
@@ -86,6 +84,108 @@ async fn an_action_that_does_not_end_is_not_waited_for_beyond_the_limit() {
     assert!(asked.elapsed() >= Duration::from_millis(300));
     assert_eq!(server.finished().await.code, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(20));
+}
+
+/// An hour's drain, with an action that takes as long.
+async fn drains_for_ever() -> (Binary, Client) {
+    let server = Binary::serve(
+        &["--demo", "--log", "info"],
+        "[general]\nshutdown_timeout_ms = 3600000\naction_timeout_ms = 3600000\n",
+    );
+    let mut ann = server.primus().await;
+    ann.send(sleep(3_600_000)).await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    server.terminate();
+    refuses_connections(server.address).await;
+    (server, ann)
+}
+
+#[tokio::test]
+async fn who_asks_again_does_not_want_to_wait() {
+    for signal in ["TERM", "INT"] {
+        let (server, _ann) = drains_for_ever().await;
+        server.signal(signal);
+        let finished = server.finished().await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        let last = finished.stderr.lines().last().unwrap();
+        let says = format!("stellar: asked again to stop, by SIG{signal}");
+        assert!(last.starts_with(&says), "{last}");
+    }
+}
+
+/// The end of a terminal is told by the kernel and by the shell, and means nothing where there is none.
+#[tokio::test]
+async fn a_hangup_is_not_asking_again() {
+    let (mut server, mut ann) = drains_for_ever().await;
+    server.signal("HUP");
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    assert!(server.is_running());
+}
+
+#[tokio::test]
+async fn a_hangup_does_not_end_a_server_without_a_terminal() {
+    let server = Binary::serve(&["--log", "info"], "");
+    for times in 1..=2 {
+        server.signal("HUP");
+        eventually("the signal to be heard", || {
+            server.log().matches("SIGHUP: ").count() == times
+        })
+        .await;
+        server.primus().await.details().await;
+    }
+    server.terminate();
+    let finished = server.finished().await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stderr.contains("asked to stop by SIGTERM"));
+}
+
+/// As `nohup` starts it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let mut shell = std::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_stellar");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", program]);
+    let server = Binary::spawn(shell, &["--log", "info"], "");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        u64::from_str_radix(line.unwrap().trim(), 16).unwrap()
+    };
+    assert_eq!((mask("SigIgn:") & 1, mask("SigCgt:") & 1), (1, 0));
+    server.signal("HUP");
+    server.primus().await.details().await;
+    server.terminate();
+    let finished = server.finished().await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(!finished.stderr.contains("SIGHUP"), "{finished:?}");
+}
+
+/// Its limits, one after the other: all that can hold up a drain is there, and it ends.
+#[tokio::test]
+async fn a_drain_takes_no_longer_than_its_limits() {
+    let server = Binary::configured(
+        "[general]\nshutdown_delay_ms = 100\nshutdown_timeout_ms = 200\naction_timeout_ms = 3600000\n\
+         [limits]\nclose_timeout_ms = 200\nbody_timeout_ms = 3600000\nheader_timeout_ms = 3600000\n",
+    );
+    // An action, a client that does not answer, and a request that does not go on.
+    let mut ann = server.primus().await;
+    ann.send(sleep(3_600_000)).await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    let bob = server.plain().await;
+    bob.go_silent();
+    let halves = [
+        "GET / HT",
+        "POST /api/status HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    ];
+    let halves = halves.map(|half| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        std::io::Write::write_all(&mut stream, half.as_bytes()).unwrap();
+        stream
+    });
+    server.terminate();
+    assert_eq!(server.finished().await.code, Some(0));
+    drop((ann, bob, halves));
 }
 
 #[tokio::test]

@@ -80,6 +80,34 @@ async fn a_draining_server_is_healthy_but_not_ready() {
     assert_eq!(server.finished().await.code, Some(0));
 }
 
+/// A load balancer is told before anybody is refused.
+#[tokio::test]
+async fn a_server_may_say_that_it_is_not_ready_before_it_drains() {
+    let server = Binary::configured("[general]\nshutdown_delay_ms = 3600000\n");
+    let mut old = server.primus().await;
+    server.terminate();
+    within("the server not to be ready", async {
+        while web::get(server.address, "/readyz").await.status == 200 {}
+    })
+    .await;
+    let reply = web::get(server.address, "/readyz").await;
+    assert_eq!((reply.status, reply.text()), (503, "draining\n"));
+    // Everything else goes on, for whoever is there and whoever comes.
+    assert_eq!(web::get(server.address, "/healthz").await.status, 200);
+    let sum = web::get(server.address, "/api/formattedSum?a=3&b=4").await;
+    assert_eq!(sum.json()["formatted"], "3 + 4 = 7");
+    let mut new = server.primus().await;
+    for client in [&mut old, &mut new] {
+        let answer = client.action("formattedSum", json!({"a": 1, "b": 1})).await;
+        assert_eq!(answer["formatted"], "1 + 1 = 2");
+    }
+    let poll = web::get(server.address, "/engine.io/?EIO=4&transport=polling").await;
+    assert_eq!(poll.status, 200);
+    // The hour is not waited for by whoever asks again.
+    server.terminate();
+    assert_eq!(server.finished().await.code, Some(1));
+}
+
 /// The lines of the metrics that are no comment.
 async fn metrics(server: &Binary) -> Vec<(String, f64)> {
     let reply = web::get(server.address, "/metrics").await;

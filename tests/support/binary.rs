@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ pub(crate) struct Binary {
     /// What it said when it started.
     pub(crate) announcement: Vec<String>,
     stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    log: Log,
     _config: Option<tempfile::NamedTempFile>,
 }
 
@@ -50,7 +51,10 @@ impl Binary {
     /// As [`serve`](Self::serve), started by a command of the caller's (such as a shell that sets limits first).
     /// It has to pass on the arguments that are added here.
     pub(crate) fn spawn(mut command: Command, arguments: &[&str], config: &str) -> Self {
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.arg("serve");
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let config = (!config.is_empty()).then(|| write_config(config));
         if let Some(file) = &config {
             command.arg("--config").arg(file.path());
@@ -72,13 +76,15 @@ impl Binary {
             }
             all
         });
-        let stderr = read_all(child.stderr.take().expect("it is piped"));
+        let log = Log::default();
+        let stderr = log.read(child.stderr.take().expect("it is piped"));
         let mut binary = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             child,
             announcement: Vec::new(),
             stdout: Some(stdout),
             stderr: Some(stderr),
+            log,
             _config: config,
         };
         binary.wait_for_announcement(&lines);
@@ -92,10 +98,11 @@ impl Binary {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = lines.recv_timeout(left) else {
                 let _ = self.child.kill();
-                let errors = self.stderr.take().map(|reader| reader.join());
-                panic!("the program did not announce itself: {errors:?}");
+                let _ = self.stderr.take().map(JoinHandle::join);
+                panic!("the program did not announce itself: {}", self.log.text());
             };
-            let is_last = line.trim_start().starts_with("file limit");
+            // For machines it is one line.
+            let is_last = line.trim_start().starts_with("file limit") || line.starts_with('{');
             self.announcement.push(line);
             if is_last {
                 break;
@@ -111,6 +118,11 @@ impl Binary {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
     }
 
     /// A client on `/primus` that has been greeted.
@@ -144,16 +156,36 @@ impl Binary {
     /// Waits for its end.
     pub(crate) async fn finished(mut self) -> Finished {
         let code = wait(&mut self.child).await;
-        let text = |reader: Option<JoinHandle<String>>| {
-            reader
-                .map(|reader| reader.join().expect("the reader does not panic"))
-                .unwrap_or_default()
-        };
+        let stdout = self.stdout.take().expect("it is taken once");
+        let stderr = self.stderr.take().expect("it is taken once");
+        stderr.join().expect("the reader does not panic");
         Finished {
             code,
-            stdout: text(self.stdout.take()),
-            stderr: text(self.stderr.take()),
+            stdout: stdout.join().expect("the reader does not panic"),
+            stderr: self.log.text(),
         }
+    }
+}
+
+/// Standard error, line by line as it comes.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    /// Reads on a thread of its own, so that a full pipe never holds up the program.
+    fn read(&self, from: impl Read + Send + 'static) -> JoinHandle<()> {
+        let log = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                let mut text = log.0.lock().expect("no reader panics");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().expect("no reader panics").clone()
     }
 }
 

@@ -1,0 +1,87 @@
+//! What the program prints besides what it was asked for: its log, its announcement, why it ends. For people, or each
+//! line as one JSON object.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use crate::cli::LogFormat;
+
+/// The format that the arguments ask for, also if something else is wrong with them.
+pub(crate) fn format_asked_for() -> LogFormat {
+    const FLAG: &str = "--log-format";
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments: Vec<_> = arguments.iter().map(|it| it.to_string_lossy()).collect();
+    let is_json = arguments
+        .windows(2)
+        .any(|it| it[0] == FLAG && it[1] == "json")
+        || arguments
+            .iter()
+            .any(|it| it.strip_prefix(FLAG) == Some("=json"));
+    if is_json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    }
+}
+
+/// Starts the log, on standard error.
+///
+/// # Errors
+///
+/// When the filter is none.
+pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| format!("--log {filter}: {error}; try info or debug"))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text if std::io::stderr().is_terminal() => log.init(),
+        // Colours are for terminals.
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => {
+            log.json().init();
+            std::panic::set_hook(Box::new(|panic| {
+                fail(&panic.to_string().replace('\n', ": "), LogFormat::Json);
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// Says why the program ends, or what has gone wrong in it.
+pub(crate) fn fail(text: &str, format: LogFormat) {
+    let line = match format {
+        LogFormat::Text => format!("stellar: {text}\n"),
+        LogFormat::Json => json_line("ERROR", text, Map::new()),
+    };
+    // Where nobody listens there is nobody to tell.
+    let _unread = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Says on standard output what is open: some lines for people, or facts.
+pub(crate) fn announce(lines: &[String], facts: Map<String, Value>, format: LogFormat) {
+    // One write, so that whoever waits for the page's address finds the rest as well.
+    let text = match format {
+        LogFormat::Text => lines.join("\n") + "\n",
+        LogFormat::Json => json_line("INFO", "serving", facts),
+    };
+    let mut out = std::io::stdout().lock();
+    // Nobody has to read this: a closed standard output is no reason not to serve.
+    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A line like those of the log.
+fn json_line(level: &str, message: &str, mut fields: Map<String, Value>) -> String {
+    fields.insert("message".into(), message.into());
+    let now = time::OffsetDateTime::now_utc().format(&Rfc3339);
+    let line = json!({
+        "timestamp": now.unwrap_or_default(),
+        "level": level,
+        "fields": fields,
+        "target": "stellar",
+    });
+    format!("{line}\n")
+}
