@@ -11,6 +11,9 @@ pub(crate) struct Timing {
     pub(crate) timeout: u64,
 }
 
+/// This part of the timeout is more than a tick of the clock.
+const LATE: u64 = 16;
+
 /// Whether the peer lives.
 ///
 /// ```text
@@ -80,11 +83,13 @@ impl Heartbeat {
     pub(super) fn beat(&mut self, now: u64) -> Beat {
         match self.state {
             State::Resting { ping_at } if now >= ping_at => {
-                self.state = State::Waiting {
-                    dead_at: now + self.timing.timeout,
-                };
+                // The clock looks in ticks. A client that counts from its opening is not told of them: a ping that is
+                // late by a tick counts from when it was due. After a longer pause it counts from now.
+                let is_due = now - ping_at <= self.timing.timeout / LATE;
+                let dead_at = if is_due { ping_at } else { now } + self.timing.timeout;
+                self.state = State::Waiting { dead_at };
                 // The answer may come at once; then the next ping is due before this one's deadline.
-                Beat::Ping(now + self.timing.timeout.min(self.timing.interval))
+                Beat::Ping(dead_at.min(now + self.timing.interval))
             }
             State::Resting { ping_at } => Beat::Rest(ping_at),
             State::Waiting { dead_at } | State::Listening { dead_at } if now >= dead_at => {
@@ -129,6 +134,16 @@ mod tests {
         assert_eq!(heartbeat.beat(300), Beat::Ping(600));
         heartbeat.heard(301);
         assert_eq!(heartbeat.beat(600), Beat::Rest(601));
+    }
+
+    #[test]
+    fn a_tick_does_not_lengthen_the_timeout_and_a_pause_does_not_shorten_it() {
+        for (pinged_at, dead_at) in [(305, 500), (312, 500), (313, 513), (900, 1100)] {
+            let mut heartbeat = Heartbeat::new(Protocol::V4, TIMING, 0);
+            assert!(matches!(heartbeat.beat(pinged_at), Beat::Ping(_)));
+            assert!(!heartbeat.is_dead(dead_at - 1));
+            assert!(heartbeat.is_dead(dead_at), "pinged at {pinged_at}");
+        }
     }
 
     #[test]
