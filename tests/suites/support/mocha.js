@@ -1,0 +1,60 @@
+'use strict';
+
+// Runs a suite that is written for mocha, in a copy of its own.
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { run } = require('./build');
+
+// Copies `source` to `work` and installs what it needs there.
+function copy(source, work, files = () => true) {
+  fs.mkdirSync(work, { recursive: true });
+  const filter = (from) => {
+    const name = path.relative(source, from);
+    return !/^(node_modules|\.git)(\/|$)/.test(name) && files(name);
+  };
+  fs.cpSync(source, work, { recursive: true, filter });
+}
+
+// What came of each case: `[{ outcome, title, error }]`.
+function mocha(work, words, env = {}) {
+  const results = path.join(work, 'results.jsonl');
+  fs.rmSync(results, { force: true });
+  const reporter = path.join(__dirname, 'reporter.js');
+  const bin = path.join(work, 'node_modules/mocha/bin/mocha');
+  const child = spawnSync(process.execPath, [bin, '--exit', '--reporter', reporter, ...words], {
+    cwd: work, env: { ...process.env, ...env, RESULTS: results }, stdio: ['ignore', 2, 2],
+  });
+  if (child.error) throw child.error;
+  const text = fs.existsSync(results) ? fs.readFileSync(results, 'utf8') : '';
+  if (!text) throw new Error(`mocha said nothing about any case in ${work}`);
+  return text.trim().split('\n').map((line) => JSON.parse(line));
+}
+
+// Cases wait for `open` and then for a message, which may come with it: it is held back until they do.
+const PATIENT = `
+globalThis.WebSocket = class extends WebSocket {
+  constructor(url) {
+    super(url);
+    this.once('open', () => {
+      this.pause();
+      setImmediate(() => this.resume());
+    });
+  }
+};
+`;
+
+// The suites of engine.io's and socket.io's protocols have their server's address written into them.
+function protocol(source, work, url) {
+  copy(source, work);
+  const file = path.join(work, 'test-suite.js');
+  const text = fs.readFileSync(file, 'utf8');
+  if (!text.includes('http://localhost:3000')) throw new Error(`${file} names no server`);
+  fs.writeFileSync(file, text.replaceAll('http://localhost:3000', url));
+  fs.appendFileSync(path.join(work, 'node-imports.js'), PATIENT);
+  run('npm', ['ci', '--silent', '--no-audit', '--no-fund'], { cwd: work });
+  return mocha(work, ['test-suite.js']);
+}
+
+module.exports = { copy, mocha, protocol };
