@@ -12,6 +12,8 @@ mod support;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod web;
 
+/// Base64 as clients write it.
+mod base64;
 /// How sessions end, from either side.
 mod closing;
 /// Answers that are compressed, and those that are not.

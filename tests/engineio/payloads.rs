@@ -115,7 +115,7 @@ async fn byte_30_in_json_is_escaped_and_travels() {
 #[tokio::test]
 async fn payloads_that_are_none_close_the_session() {
     let server = Binary::demo();
-    let bodies: [&[u8]; 18] = [
+    let bodies: [&[u8]; 14] = [
         b"9",
         b"7x",
         b"x",
@@ -127,10 +127,6 @@ async fn payloads_that_are_none_close_the_session() {
         b"\x1e4{}",
         b"4{}\x1e",
         b"4{}\x1e\x1e4{}",
-        b"b!!!!",
-        b"bAQI*",
-        b"bA",
-        b"b=",
         b"4\xff\xfe",
         b"\xc3",
         b"B AQID",

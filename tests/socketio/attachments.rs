@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::Binary;
-use crate::support::engineio::Packet;
+use crate::support::engineio::{Packet, Version};
 use crate::support::socketio::{Kind, Peer, text};
 use crate::{CONNECTED, SLACK, closed_for, metric, metric_becomes};
 
@@ -101,6 +101,27 @@ async fn text_instead_of_the_attachment() {
         vec![say(FIRST), text("450-[\"detailsView\"]")],
     ])
     .await;
+}
+
+#[tokio::test]
+async fn attachments_in_lines_of_base64() {
+    let server = Binary::demo();
+    let mut bob = server.plain().await;
+    bob.join("defaultRoom").await;
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        ann.join("defaultRoom").await;
+        let mark = match kind.version {
+            Version::V4 => "b",
+            Version::V3 => "b4",
+        };
+        // As the official client for Java writes them over polling, and others on a socket.
+        for digits in ["AQIDBA==\n", "AQI\nDBA==\n", "AQIDBA", "A\r\nQIDBA=="] {
+            ann.send_all(&[say(FIRST), text(format!("{mark}{digits}"))])
+                .await;
+            assert_eq!(bob.hears().await["message"], "AQIDBA==", "{kind:?}");
+        }
+    }
 }
 
 #[tokio::test]

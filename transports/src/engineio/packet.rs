@@ -8,10 +8,12 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Protocol;
 
-/// Standard base64. Padding is written; reading does without, as Node's reader does.
+/// Standard base64. Padding is written; reading does without, and does not mind what is left over in the last digit.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// The types that carry no application data.
@@ -79,8 +81,7 @@ impl<'a> Packet<'a> {
             Protocol::V4 => text,
             Protocol::V3 => text.strip_prefix('4').ok_or(Malformed)?,
         };
-        let bytes = BASE64.decode(digits).map_err(|_| Malformed)?;
-        Ok(Self::Binary(bytes.into()))
+        Ok(Self::Binary(from_base64(digits)?.into()))
     }
 
     /// Reads the binary form: of a binary frame, and of each binary packet in a version 3 payload.
@@ -91,6 +92,29 @@ impl<'a> Packet<'a> {
             (Protocol::V3, _) => Err(Malformed),
         }
     }
+}
+
+/// Reads base64 as Node's `Buffer.from(text, 'base64')` does, because all clients are made to suit that: the official
+/// one for Java breaks lines, others write `-` and `_`. What is no digit is passed over, `=` is the end, and a last
+/// digit that makes no byte is nothing.
+fn from_base64(text: &str) -> Result<Vec<u8>, Malformed> {
+    if let Ok(bytes) = BASE64.decode(text) {
+        return Ok(bytes);
+    }
+    let mut digits: Vec<u8> = text
+        .bytes()
+        .take_while(|byte| *byte != b'=')
+        .filter_map(|byte| match byte {
+            b'-' => Some(b'+'),
+            b'_' => Some(b'/'),
+            b'+' | b'/' => Some(byte),
+            _ => byte.is_ascii_alphanumeric().then_some(byte),
+        })
+        .collect();
+    if digits.len() % 4 == 1 {
+        digits.pop();
+    }
+    BASE64.decode(digits).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
@@ -114,12 +138,45 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "7", "x", "\u{20AC}", "b*", "bA"] {
+        for text in ["", "7", "x", "\u{20AC}"] {
             assert_eq!(
                 Packet::from_text(text, Protocol::V4),
                 Err(Malformed),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn base64_is_read_as_node_reads_it() {
+        // Each with what `Buffer.from` makes of it.
+        for (text, bytes) in [
+            ("YWJj\n", &b"abc"[..]),
+            ("YW\nJj", b"abc"),
+            ("YW\r\nJj\r\n", b"abc"),
+            (" YW\tJj ", b"abc"),
+            ("YQ\r\n==\r\n", b"a"),
+            ("YQ==\n", b"a"),
+            ("YQ=", b"a"),
+            ("YQ", b"a"),
+            ("YQ==YQ==", b"a"),
+            ("YQ=x", b"a"),
+            ("YR==", b"a"),
+            ("-_-_", b"\xfb\xff\xbf"),
+            ("+_-/", b"\xfb\xff\xbf"),
+            ("Y\u{20AC}W*J\0j", b"abc"),
+            ("A", b""),
+            ("*", b""),
+            ("=YWJj", b""),
+            ("\n", b""),
+        ] {
+            for (packet, protocol) in [
+                (format!("b{text}"), Protocol::V4),
+                (format!("b4{text}"), Protocol::V3),
+            ] {
+                let read = Packet::from_text(&packet, protocol);
+                assert_eq!(read, Ok(Packet::Binary(bytes.into())), "{packet:?}");
+            }
         }
     }
 
