@@ -99,22 +99,30 @@ async fn opening_by_anything_but_get_is_code_2() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_neither_3_nor_4_is_code_5() {
+async fn a_version_that_is_not_spoken_is_code_5() {
     let server = Binary::demo();
-    for query in [
-        "transport=polling",
-        "EIO&transport=polling",
-        "EIO=&transport=polling",
-        "EIO=2&transport=polling",
-        "EIO=5&transport=polling",
-        "EIO=04&transport=polling",
-        "EIO=4.0&transport=polling",
-        "EIO=four&transport=polling",
-        "eio=4&transport=polling",
-        "EIO=4%20&transport=polling",
+    for version in [
+        "0",
+        "1",
+        "5",
+        "10",
+        "04",
+        "03",
+        "4.0",
+        "3.0",
+        "+4",
+        "-4",
+        "four",
+        "4%20",
+        "%203",
+        "4,4",
+        "null",
+        "undefined",
     ] {
-        assert_is(&ask(&server, "GET", query).await, BAD_VERSION, query);
+        let query = format!("EIO={version}&transport=polling");
+        assert_is(&ask(&server, "GET", &query).await, BAD_VERSION, version);
     }
+    assert_eq!(metric(&server, SESSIONS).await, 0);
 }
 
 #[tokio::test]
@@ -190,7 +198,7 @@ async fn a_websocket_that_cannot_be_opened_is_code_2_or_5_before_its_handshake_i
         ("PUT", "EIO=3&transport=websocket", BAD_METHOD),
         ("POST", "EIO=5&transport=websocket", BAD_METHOD),
         ("GET", "EIO=5&transport=websocket", BAD_VERSION),
-        ("GET", "transport=websocket", BAD_VERSION),
+        ("GET", "transport=websocket", BAD_REQUEST),
         ("GET", "EIO=3&transport=websocket", BAD_REQUEST),
     ] {
         let reply = ask(&server, method, query).await;

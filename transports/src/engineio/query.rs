@@ -18,11 +18,12 @@ const MAX_PARAMETERS: usize = 100;
 /// of the server has looked at cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
-    /// `None` for anything but `3` and `4`.
+    /// `None` for one that is not spoken here.
     pub(crate) protocol: Option<Protocol>,
     /// `None` for unknown ones.
     pub(crate) transport: Option<TransportName>,
-    /// The session; `None` on the opening request. One that was given twice is empty, which no session is called.
+    /// The session; `None` on the opening request, where it may also be there and empty. One that was given twice is
+    /// empty, which no session is called.
     pub(crate) sid: Option<String>,
     /// Whether the client cannot take binary answers (version 3).
     pub(crate) base64: bool,
@@ -39,7 +40,7 @@ impl Query {
         {
             return None;
         }
-        let mut found: [Option<Cow<'_, str>>; 5] = Default::default();
+        let mut found: [Option<Value<'_>>; 5] = Default::default();
         for (name, value) in query.split('&').filter_map(parameter) {
             let slot = match &*name {
                 "EIO" => 0,
@@ -50,28 +51,58 @@ impl Query {
                 _ => continue,
             };
             found[slot] = Some(match found[slot] {
-                None => value,
-                Some(_) => "".into(),
+                None => Value::Once(value),
+                Some(_) => Value::Twice,
             });
         }
         let [protocol, transport, sid, base64, jsonp] = found;
-        let jsonp = jsonp.map(|value| Jsonp::parse(&value));
+        let jsonp = jsonp.map(|value| Jsonp::parse(value.text()));
         Some(Self {
-            protocol: match protocol.as_deref() {
-                Some("3") => Some(Protocol::V3),
-                Some("4") => Some(Protocol::V4),
-                _ => None,
-            },
-            transport: match transport.as_deref() {
+            protocol: version(protocol.as_ref()),
+            transport: match transport.as_ref().map(Value::text) {
                 Some("polling") => Some(TransportName::Polling),
                 Some("websocket") => Some(TransportName::Websocket),
                 _ => None,
             },
-            sid: sid.map(Cow::into_owned),
+            sid: match sid {
+                None => None,
+                Some(Value::Once(sid)) => (!sid.is_empty()).then(|| sid.into_owned()),
+                Some(Value::Twice) => Some(String::new()),
+            },
             base64: jsonp.is_some()
-                || base64.is_some_and(|value| !value.is_empty() && value != "0"),
+                || base64.is_some_and(|value| !matches!(value.text(), "" | "0")),
             jsonp,
         })
+    }
+}
+
+/// What a parameter says.
+enum Value<'a> {
+    Once(Cow<'a, str>),
+    Twice,
+}
+
+impl Value<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Once(text) => text,
+            Self::Twice => "",
+        }
+    }
+}
+
+/// The version that a client means by `EIO`. Those of version 3 often say nothing, and some say 2, from which it hardly
+/// differs; Node takes all of them for version 3. It does so with any other text, too, but who names a version that does
+/// not exist here is better told.
+fn version(eio: Option<&Value<'_>>) -> Option<Protocol> {
+    match eio {
+        None => Some(Protocol::V3),
+        Some(Value::Once(version)) => match &**version {
+            "" | "2" | "3" => Some(Protocol::V3),
+            "4" => Some(Protocol::V4),
+            _ => None,
+        },
+        Some(Value::Twice) => None,
     }
 }
 
@@ -110,9 +141,8 @@ mod tests {
     #[test]
     fn unknown_values_are_none() {
         for query in [
-            "",
             "EIO=5&transport=webtransport",
-            "EIO=&transport=",
+            "EIO=x&transport=",
             "%00=%ff&EIO=%34%20",
         ] {
             let query = Query::parse(query).unwrap();
@@ -120,5 +150,44 @@ mod tests {
             assert!(!query.base64);
         }
         assert_eq!(Query::parse(&"&a=1".repeat(1000)), None);
+    }
+
+    #[test]
+    fn a_version_that_is_not_named_is_the_third() {
+        for (query, protocol) in [
+            ("", Some(Protocol::V3)),
+            ("EIO", Some(Protocol::V3)),
+            ("EIO=", Some(Protocol::V3)),
+            ("EIO=2", Some(Protocol::V3)),
+            ("EIO=3", Some(Protocol::V3)),
+            ("EIO=4", Some(Protocol::V4)),
+            ("eio=4", Some(Protocol::V3)),
+            ("EIO=1", None),
+            ("EIO=5", None),
+            ("EIO=03", None),
+            ("EIO=4.0", None),
+            ("EIO=+4", None),
+            ("EIO=-4", None),
+            ("EIO=34", None),
+            ("EIO=four", None),
+            ("EIO=4&EIO=4", None),
+            ("EIO=&EIO=", None),
+        ] {
+            assert_eq!(Query::parse(query).unwrap().protocol, protocol, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_empty_session_is_none() {
+        for (query, sid) in [
+            ("", None),
+            ("sid", None),
+            ("sid=", None),
+            ("sid=a", Some("a")),
+            ("sid=&sid=", Some("")),
+            ("sid=a&sid=", Some("")),
+        ] {
+            assert_eq!(Query::parse(query).unwrap().sid.as_deref(), sid, "{query}");
+        }
     }
 }
