@@ -180,7 +180,8 @@ async fn a_body_that_takes_longer_than_the_heartbeat_is_not_silence() {
     assert_eq!(session.packets(&reply), ["2"]);
     let reply = posts.exchange(&session.post_request("3")).await;
     assert_eq!((reply.status, reply.text()), (200, "ok"));
-    assert_eq!(session.poll().await, [&*message]);
+    // Pings may come before it, where the machine is slow.
+    assert_eq!(session.next().await, &*message);
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ mod errors;
 mod heartbeat;
 /// JSONP, for browsers that can do nothing else.
 mod jsonp;
+/// Clients that say less than the protocol wants.
+mod laconic;
 /// Sessions, packets and bytes over the limits.
 mod limits;
 /// Nothing lost, doubled or reordered by an upgrade under load.
@@ -50,6 +52,8 @@ mod rooms;
 mod upgrade;
 /// Upgrades that come to nothing.
 mod upgrade_failures;
+/// Upgrades by clients that do not probe, or say more than `5`.
+mod upgrade_shortcuts;
 /// engine.io v3, where it differs.
 mod version3;
 /// Sessions that begin on a WebSocket.

@@ -160,20 +160,25 @@ async fn after_the_switch_polling_is_over_and_the_session_is_not() {
 }
 
 #[tokio::test]
-async fn a_second_socket_after_the_switch_is_refused_and_the_session_lives() {
+async fn a_second_socket_after_the_switch_is_closed_and_the_session_lives() {
     let server = Binary::demo();
-    let mut session = Session::greeted(server.address, Version::V4).await;
-    let mut socket = session.upgrade().await;
-    socket.request(json!({"event": "detailsView"}), 1).await;
-    let (reply, mut line) = session.try_socket().await.expect_err("a refusal");
-    assert_eq!(reply.status, 400);
-    assert_eq!(reply.header("content-type"), Some("text/html"));
-    assert!(!reply.body.is_empty() && line.is_cut().await);
-    socket.request(json!({"event": "detailsView"}), 2).await;
+    for version in Version::BOTH {
+        let mut session = Session::greeted(server.address, version).await;
+        let mut socket = session.upgrade().await;
+        socket.request(json!({"event": "detailsView"}), 1).await;
+        for text in ["2probe", "5", "4{\"event\":\"quit\"}", "1"] {
+            let mut second = session.socket().await;
+            second.try_send(text).await;
+            assert_eq!(second.next().await, None, "{text}");
+            // Closed as Node closes it: without a code.
+            assert_eq!(second.closed().await, 1005);
+        }
+        socket.request(json!({"event": "detailsView"}), 2).await;
+    }
 }
 
 #[tokio::test]
-async fn a_second_socket_meanwhile_is_refused_and_the_first_goes_on() {
+async fn a_second_socket_meanwhile_is_closed_and_the_first_goes_on() {
     let server = Binary::demo();
     for probes in [false, true] {
         let mut session = Session::greeted(server.address, Version::V4).await;
@@ -182,10 +187,10 @@ async fn a_second_socket_meanwhile_is_refused_and_the_first_goes_on() {
             socket.send("2probe").await;
             assert_eq!(socket.packet().await, "3probe");
         }
-        let (reply, mut line) = session.try_socket().await.expect_err("a refusal");
-        assert_eq!(reply.status, 400);
-        assert_eq!(reply.header("content-type"), Some("text/html"));
-        assert!(!reply.body.is_empty() && line.is_cut().await);
+        let mut second = session.socket().await;
+        second.try_send("5").await;
+        assert_eq!(second.next().await, None);
+        assert_eq!(second.closed().await, 1005);
         if !probes {
             socket.send("2probe").await;
             assert_eq!(socket.packet().await, "3probe");
@@ -194,6 +199,19 @@ async fn a_second_socket_meanwhile_is_refused_and_the_first_goes_on() {
         socket.send("5").await;
         socket.request(json!({"event": "detailsView"}), 2).await;
     }
+}
+
+/// One that takes no notice of the close is not waited for.
+#[tokio::test]
+async fn a_second_socket_that_stays_is_let_go() {
+    let server = Binary::configured("[limits]\nclose_timeout_ms = 100\n");
+    let mut session = Session::greeted(server.address, Version::V4).await;
+    let mut socket = session.upgrade().await;
+    socket.request(json!({"event": "detailsView"}), 1).await;
+    let mut second = Raw::upgraded(server.address, &session.target("websocket")).await;
+    assert_eq!(second.frame().await.unwrap().first, raw::CLOSE);
+    assert!(second.is_closed_silently().await);
+    socket.request(json!({"event": "detailsView"}), 2).await;
 }
 
 #[tokio::test]

@@ -133,16 +133,6 @@ async fn bytes_instead_of_a_probe_end_the_socket_alone() {
 }
 
 #[tokio::test]
-async fn a_switch_without_a_probe_ends_the_socket_alone() {
-    let server = Binary::demo();
-    let session = Session::greeted(server.address, Version::V4).await;
-    let mut socket = session.socket().await;
-    socket.send("5").await;
-    socket.closed().await;
-    polls_on(&server, session, 1).await;
-}
-
-#[tokio::test]
 async fn anything_but_a_switch_after_the_probe_ends_the_socket_alone() {
     let server = Binary::demo();
     for (number, text) in ["4hello", "4{\"event\":\"quit\"}", "9", "", "1"]

@@ -157,7 +157,7 @@ async fn a_socket_that_talks_instead_leaves_the_client_on_polling() {
     let server = Binary::demo();
     let mut failures = 0;
     for kind in POLLING {
-        for packet in ["40", "420[\"quit\"]", "41", "1", "2", "5"] {
+        for packet in ["40", "420[\"quit\"]", "41", "1", "2", "6"] {
             let mut ann = Peer::connected(server.address, kind).await;
             let mut socket = ann.session().socket().await;
             socket.send(packet).await;

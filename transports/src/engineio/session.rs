@@ -28,9 +28,11 @@ pub(crate) enum Upgrade {
 /// ```text
 ///            begin_upgrade          probe               finish_upgrade
 ///   Polling ───────────────► + WS ───────────► + WS, probed ──────────► Socket
-///      ▲                       │                    │
-///      └──── abandon_upgrade ──┴────────────────────┘        close, from anywhere ──► over
+///      ▲                       │ └──── finish_upgrade ──│───────────────►
+///      └──── abandon_upgrade ──┴────────────────────────┘        close, from anywhere ──► over
 /// ```
+///
+/// Some clients do without the probe.
 #[derive(Debug)]
 pub(crate) struct Session {
     protocol: Protocol,
@@ -200,10 +202,15 @@ impl Session {
         }
     }
 
-    /// The WebSocket has brought its probe.
-    pub(crate) const fn probe(&mut self) {
+    /// The WebSocket has brought its probe, which is to be answered only if that is all right: a client that has its
+    /// answer stops polling, and so would never fetch the last words of a session that is over.
+    pub(crate) const fn probe(&mut self) -> Result<(), Misfit> {
+        if !matches!(self.phase, Phase::Open) {
+            return Err(Misfit::Over);
+        }
         self.upgrade = Upgrade::Probed;
         self.is_released = self.is_polled;
+        Ok(())
     }
 
     /// The WebSocket takes over. From now on it alone carries packets.
@@ -303,7 +310,7 @@ mod tests {
         session.begin_upgrade().unwrap();
         assert_eq!(session.begin_upgrade(), Err(Misfit::Elsewhere));
         assert!(!session.is_released(), "before the probe all is as usual");
-        session.probe();
+        session.probe().unwrap();
         assert!(session.is_released());
         session.end_poll();
         session.begin_poll().unwrap();
@@ -317,10 +324,38 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_can_do_without_a_probe() {
+        let mut session = polling(Protocol::V4);
+        session.begin_poll().unwrap();
+        session.begin_upgrade().unwrap();
+        session.finish_upgrade().unwrap();
+        assert!(session.is_released());
+        assert_eq!(session.carrier(), Carrier::Socket);
+    }
+
+    #[test]
+    fn a_probe_of_a_session_that_has_ended_is_not_answered() {
+        for lingers in [true, false] {
+            for is_probed in [true, false] {
+                let mut session = polling(Protocol::V4);
+                session.begin_upgrade().unwrap();
+                if is_probed {
+                    session.probe().unwrap();
+                }
+                assert!(session.end(lingers));
+                assert_eq!(session.probe(), Err(Misfit::Over));
+                assert_eq!(session.finish_upgrade(), Err(Misfit::Over));
+                // Its client goes on polling, and gets what is left.
+                assert_eq!(session.begin_poll().is_ok(), lingers);
+            }
+        }
+    }
+
+    #[test]
     fn an_abandoned_upgrade_leaves_no_trace() {
         let mut session = polling(Protocol::V3);
         session.begin_upgrade().unwrap();
-        session.probe();
+        session.probe().unwrap();
         session.abandon_upgrade();
         assert_eq!(session.begin_poll(), Ok(()));
         assert!(!session.is_released());

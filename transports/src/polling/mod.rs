@@ -51,7 +51,7 @@ pub(crate) use self::speaker::Subprotocol;
 #[cfg(feature = "socketio")]
 pub(crate) use self::table::Place;
 use self::table::Table;
-use crate::engineio::{Answer, Fault, Jsonp, Protocol, Timing};
+use crate::engineio::{Answer, Fault, Jsonp, Misfit, Protocol, Timing};
 use crate::ws::handshake::Accept;
 use crate::{Body, Context, Peer, Transport, body};
 
@@ -221,9 +221,20 @@ impl Polling {
         accept: Accept,
         context: &Context,
     ) -> Result<Response<Body>, Fault> {
-        let ended = session.begin_upgrade().map_err(|misfit| misfit.fault())?;
-        let take_over = upgrade::take_over(upgrade, session, ended, self.options.clone());
-        context.tasks.spawn(take_over);
+        match session.begin_upgrade() {
+            Ok(ended) => {
+                let options = self.options.clone();
+                let take_over = upgrade::take_over(upgrade, session, ended, options);
+                context.tasks.spawn(take_over);
+            }
+            Err(Misfit::Over) => return Err(Misfit::Over.fault()),
+            // It has one, or is about to: as in Node, only the socket is told, and the session knows nothing of it.
+            Err(Misfit::Elsewhere | Misfit::Overlap) => {
+                context.metrics.count_refusal("handshake");
+                let limit = context.limits.close_timeout;
+                context.tasks.spawn(upgrade::turn_away(upgrade, limit));
+            }
+        }
         Ok(accept.response())
     }
 

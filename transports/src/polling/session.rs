@@ -486,10 +486,19 @@ impl Session {
         Ok(receiver)
     }
 
-    /// The WebSocket has brought its probe: the held GET is let go.
-    pub(super) fn probe(&self) {
-        self.state.lock().engine.probe();
+    /// The WebSocket has brought its probe: the held GET is let go, and from here on an end waits for the socket. An
+    /// error if the session has ended before.
+    pub(super) fn probe(&self) -> Result<(), Misfit> {
+        {
+            let mut state = self.state.lock();
+            // Whoever asked for an end may not have come to it yet.
+            if !self.connection.is_open() {
+                return Err(Misfit::Over);
+            }
+            state.engine.probe()?;
+        }
         self.stir();
+        Ok(())
     }
 
     /// The WebSocket takes over: whatever waits, and all that follows, goes there.

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
@@ -40,6 +41,20 @@ pub(super) async fn open(
     let pump = pump(Arc::clone(&session), socket, &early, read_buffer);
     session.start();
     context.tasks.spawn(pump);
+}
+
+/// Closes a WebSocket that nobody needs.
+pub(super) async fn turn_away(upgrade: OnUpgrade, limit: Duration) {
+    let Some((socket, early)) = ws::take_socket(upgrade).await else {
+        return;
+    };
+    let mut stream = stream(socket, &early).await;
+    let closing = async {
+        let _gone = stream.close(None).await;
+        // Until the client has closed too, or says what is too long.
+        while stream.next().await.is_some_and(|message| message.is_ok()) {}
+    };
+    let _too_slow = tokio::time::timeout(limit, closing).await;
 }
 
 /// The task of a session's socket.
@@ -83,28 +98,18 @@ pub(super) async fn take_over(
     tasks.spawn(pump);
 }
 
-/// Answers the probe and waits for the `5`.
+/// Answers the probe, if one comes, and waits for the `5`. Some clients do not probe, and some have something behind
+/// the digit, which means nothing.
 async fn probe(session: &Session, socket: Arc<Socket>, early: Bytes) -> Option<Sip> {
-    let sip = Sip {
-        socket,
-        ahead: BytesMut::from(&early[..]),
-    };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(MAX_PROBE)
-        .max_message_size(Some(MAX_PROBE))
-        .max_frame_size(Some(MAX_PROBE));
-    let mut stream = WebSocketStream::from_raw_socket(sip, Role::Server, Some(config)).await;
-    let mut is_probed = false;
+    let mut stream = stream(socket, &early).await;
     loop {
         match stream.next().await?.ok()? {
             WsMessage::Text(text) if text == "2probe" => {
                 // First, so that nothing that the client does in return can be too early.
-                if !std::mem::replace(&mut is_probed, true) {
-                    session.probe();
-                }
+                session.probe().ok()?;
                 stream.send(WsMessage::text("3probe")).await.ok()?;
             }
-            WsMessage::Text(text) if text == "5" && is_probed => return Some(stream.into_inner()),
+            WsMessage::Text(text) if text.starts_with('5') => return Some(stream.into_inner()),
             WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_) => {}
             WsMessage::Text(_) | WsMessage::Binary(_) | WsMessage::Close(_) => {
                 let _gone = stream.close(None).await;
@@ -112,6 +117,19 @@ async fn probe(session: &Session, socket: Arc<Socket>, early: Bytes) -> Option<S
             }
         }
     }
+}
+
+/// Messages of a socket that belongs to no session yet; `early` has been read from it already.
+async fn stream(socket: Arc<Socket>, early: &[u8]) -> WebSocketStream<Sip> {
+    let sip = Sip {
+        socket,
+        ahead: BytesMut::from(early),
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(MAX_PROBE)
+        .max_message_size(Some(MAX_PROBE))
+        .max_frame_size(Some(MAX_PROBE));
+    WebSocketStream::from_raw_socket(sip, Role::Server, Some(config)).await
 }
 
 /// A socket that is read byte by byte, so that the decoder on top never holds more than the frame that it returns:
@@ -204,3 +222,6 @@ impl Language for Packets {
         self.0.finish(reason);
     }
 }
+
+#[cfg(test)]
+mod tests;
