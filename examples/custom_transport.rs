@@ -22,7 +22,7 @@ use stellar::Server;
 use stellar::app::App;
 use stellar::engine::{CloseReason, Handshake, Incoming, Message, Payload, Peer};
 use stellar::transports::primus::Controls;
-use stellar::transports::{Body, Connection, Context, Dialect, Event, Outgoing, Transport, body};
+use stellar::transports::{Body, Connection, Context, Dialect, Origins, Outgoing, Transport, body};
 
 /// Each message is one event; text only.
 #[derive(Debug)]
@@ -53,8 +53,9 @@ type Sessions = Arc<Mutex<HashMap<String, Upstream>>>;
 /// Where POSTs of one session go. The lock keeps two of them from overlapping.
 type Upstream = Arc<Mutex<Arc<Connection>>>;
 
+/// The transport.
 #[derive(Debug, Default)]
-struct Sse {
+pub(crate) struct Sse {
     sessions: Sessions,
 }
 
@@ -69,10 +70,7 @@ impl Drop for Session {
             .remove(&self.0);
         self.1.close(CloseReason::PeerGone);
         if let Some(reason) = self.1.take_closing() {
-            self.1
-                .context()
-                .bus
-                .dispatch(&self.1, Event::Closed(reason));
+            self.1.report_closed(reason);
         }
     }
 }
@@ -111,21 +109,20 @@ impl Sse {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
-        if !context.origins.permits(request.headers()) {
-            return body::text(StatusCode::FORBIDDEN, "this web origin may not connect\n");
+        if !context.permits_origin(request.headers()) {
+            return body::text(StatusCode::FORBIDDEN, Origins::REFUSED);
         }
         let (parts, _) = request.into_parts();
-        let mut handshake = Handshake::new("sse", EventStream.name(), peer, parts);
-        if let Err(refusal) = context.admit(&mut handshake).await {
-            return body::refusal(&refusal);
-        }
+        let handshake = Handshake::new("sse", EventStream.name(), peer, parts);
+        let admitted = match context.admit(handshake).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return body::refusal(&refusal),
+        };
         let connection = Connection::new(context, "sse", &EventStream);
         let secret = uuid::Uuid::new_v4().to_string();
         let upstream = Arc::new(Mutex::new(Arc::clone(&connection)));
         self.sessions().insert(secret.clone(), upstream);
-        context
-            .bus
-            .dispatch(&connection, Event::Opened(Box::new(handshake)));
+        connection.report_opened(admitted);
 
         let mut greeting = Some(Bytes::from(format!(": POST /sse/{secret}\n\n")));
         let session = Session(secret, connection, Arc::clone(&self.sessions));
@@ -143,11 +140,7 @@ impl Sse {
                     }
                     Outgoing::Close(reason) => {
                         is_over = true;
-                        session
-                            .1
-                            .context()
-                            .bus
-                            .dispatch(&session.1, Event::Closed(reason));
+                        session.1.report_closed(reason);
                     }
                 }
             }
@@ -182,8 +175,7 @@ impl Sse {
                 "too much is waiting: send it again later\n",
             ),
             Ok(text) => {
-                let event = Event::Received(Incoming::text(text));
-                context.bus.dispatch(&connection, event);
+                connection.report_received(Incoming::text(text));
                 body::text(StatusCode::ACCEPTED, "")
             }
             Err(_) => body::text(StatusCode::BAD_REQUEST, "text is expected\n"),

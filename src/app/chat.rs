@@ -194,7 +194,7 @@ impl Chat {
         let members: BTreeMap<_, _> = members
             .iter()
             .map(|member| {
-                let id = member.spark.id().to_string();
+                let id = member.spark.public_id().into_owned();
                 let joined_at = member.joined_at;
                 (id.clone(), RoomMember { id, joined_at })
             })
@@ -299,8 +299,8 @@ impl Chat {
     }
 
     fn connection(&self, id: &str) -> Result<Connection, Error> {
-        ConnectionId::parse(id)
-            .and_then(|id| self.hub.spark(id))
+        let spark = self.hub.spark_by_public_id(id);
+        spark
             .and_then(|spark| Connection::of(&spark))
             .ok_or_else(|| Error::text(format!("Connection ({id}) does not exist")))
     }

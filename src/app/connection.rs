@@ -85,7 +85,7 @@ impl Connection {
     pub(crate) fn realtime(spark: &Spark, fingerprint: Option<String>) -> Self {
         let peer = Some(spark.peer());
         let record = Record::new(
-            spark.id().to_string(),
+            spark.public_id().into_owned(),
             ConnectionType::Websocket,
             fingerprint,
             peer,

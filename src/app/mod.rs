@@ -61,7 +61,7 @@ use serde_json::{Map, Value};
 use stellar_transports::Message;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::{ConnectionId, Engine, Handshake, Hub, Refusal};
+use crate::engine::{Engine, Handshake, Hub, Refusal};
 
 /// An application. Cloning shares it.
 #[derive(Clone)]
@@ -114,8 +114,10 @@ impl App {
 
     /// The connection with this id.
     pub fn connection(&self, id: &str) -> Option<Connection> {
-        let realtime = ConnectionId::parse(id)
-            .and_then(|id| self.0.hub.spark(id))
+        let realtime = self
+            .0
+            .hub
+            .spark_by_public_id(id)
             .and_then(|spark| Connection::of(&spark));
         realtime.or_else(|| self.0.web.lock().get(id).cloned())
     }

@@ -4,22 +4,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stellar_transports::{Bus, Connection, Event};
+use stellar_transports::{Bus, CloseReason, Connection, Event};
 
 use super::{Engine, FAREWELL_TIMEOUT, Handshake, Hub, Refusal, Spark};
 
 #[async_trait]
 impl Bus for Engine {
     async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal> {
-        self.handler.authorize(handshake).await
+        self.handler.authorize(handshake).await?;
+        match &handshake.id {
+            Some(id) if id.is_empty() || self.hub.has_name(id) => {
+                tracing::error!(id, "the id chosen for a connection is empty or in use");
+                let refusal = Refusal::new("the connection has no id of its own");
+                Err(refusal.with_status(http::StatusCode::INTERNAL_SERVER_ERROR))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dispatch(&self, connection: &Arc<Connection>, event: Event<'_>) {
         match event {
             Event::Opened(handshake) => {
                 let spark = Spark::open(connection, handshake.peer);
-                self.hub.add(&spark);
-                self.handler.opened(&spark, &handshake);
+                if self.hub.add(&spark) {
+                    self.handler.opened(&spark, &handshake);
+                } else {
+                    // Two with the same id were admitted at the same time. Nobody is told of this one.
+                    spark.end(CloseReason::GoingAway);
+                }
             }
             Event::Received(message) => {
                 self.handler.received(&Spark::of(connection), message);

@@ -3,7 +3,9 @@
 //! Locks, in the order in which they may be taken: a spark's list of rooms, the directory of rooms, a room, an
 //! outbox. None is held over an `.await`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -16,16 +18,33 @@ use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn, WriteE
 #[derive(Debug, Default)]
 pub struct Hub {
     sparks: RwLock<HashMap<ConnectionId, Spark>>,
+    /// Those for which an id was chosen.
+    names: RwLock<HashMap<String, ConnectionId>>,
     rooms: RwLock<HashMap<Arc<str>, Shared>>,
 }
 
 impl Hub {
-    pub(super) fn add(&self, spark: &Spark) {
+    /// False if another connection has the id that was chosen for this one.
+    pub(super) fn add(&self, spark: &Spark) -> bool {
+        if let Cow::Borrowed(name) = spark.public_id() {
+            match self.names.write().entry(name.to_owned()) {
+                Entry::Occupied(_) => return false,
+                Entry::Vacant(place) => place.insert(spark.id()),
+            };
+        }
         self.sparks.write().insert(spark.id(), spark.clone());
+        true
     }
 
     pub(super) fn remove(&self, spark: &Spark) {
         self.sparks.write().remove(&spark.id());
+        if let Cow::Borrowed(name) = spark.public_id() {
+            let mut names = self.names.write();
+            // By whose it is: one that was not added for its id does not free it.
+            if names.get(name) == Some(&spark.id()) {
+                names.remove(name);
+            }
+        }
         // It is still in its rooms, but joins none any more.
         spark.joined().lock().is_over = true;
     }
@@ -43,6 +62,16 @@ impl Hub {
     /// The connection with this id.
     pub fn spark(&self, id: ConnectionId) -> Option<Spark> {
         self.sparks.read().get(&id).cloned()
+    }
+
+    /// The connection that is [known](Spark::public_id) by this id.
+    pub fn spark_by_public_id(&self, public_id: &str) -> Option<Spark> {
+        let chosen = self.names.read().get(public_id).copied();
+        self.spark(chosen.or_else(|| ConnectionId::parse(public_id))?)
+    }
+
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.read().contains_key(name)
     }
 
     /// All connections that are open now, in no order.

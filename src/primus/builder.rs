@@ -394,7 +394,6 @@ impl Builder {
             on_data: self.on_data,
             on_error: self.on_error,
             hub: Arc::<Hub>::default(),
-            names: Default::default(),
             connections: Default::default(),
             disconnections: Default::default(),
             runtime: Default::default(),

@@ -50,13 +50,7 @@ impl Handler for Dispatcher {
                 authorize(handshake).await?;
             }
             if let Some(generate) = &shared.id_generator {
-                let id = generate(handshake);
-                if id.is_empty() || shared.names.read().contains_key(&id) {
-                    tracing::error!(id, "the id generator made an id that is empty or in use");
-                    let refusal = Refusal::new("the connection has no id of its own");
-                    return Err(refusal.with_status(http::StatusCode::INTERNAL_SERVER_ERROR));
-                }
-                handshake.id = Some(id);
+                handshake.id = Some(generate(handshake));
             }
             Ok(())
         })
@@ -65,10 +59,6 @@ impl Handler for Dispatcher {
     fn opened(&self, engine: &engine::Spark, handshake: &Handshake) {
         let shared = &self.0;
         let spark = Spark::open(engine, shared, handshake, shared.on_connection.is_some());
-        if shared.id_generator.is_some() && !shared.enlist(&spark) {
-            // Two with the same id were admitted at the same time. Nobody is told of this one.
-            return spark.end_with(End::new().reconnect());
-        }
         spark.announce();
         for plugin in &*shared.plugins {
             plugin.connected(&spark);
@@ -106,7 +96,6 @@ impl Handler for Dispatcher {
         let spark = Spark::of(engine)?;
         let shared = Arc::clone(&self.0);
         let forgetting = Arc::new(Forgetting(spark.clone()));
-        shared.strike_off(&spark);
         spark.closed(reason);
         if !spark.is_announced() {
             return None;
@@ -191,30 +180,5 @@ impl Shared {
             Some(runtime) => self.tasks.spawn_on(task, runtime),
             None => self.tasks.spawn(task),
         };
-    }
-
-    /// Notes the id that was made for a connection. False if another has it.
-    fn enlist(&self, spark: &Spark) -> bool {
-        let mut names = self.names.write();
-        let id = spark.id().into_owned();
-        match names.get(&id) {
-            Some(_) => false,
-            None => {
-                names.insert(id, spark.connection_id());
-                true
-            }
-        }
-    }
-
-    fn strike_off(&self, spark: &Spark) {
-        if self.id_generator.is_none() {
-            return;
-        }
-        let mut names = self.names.write();
-        let id = spark.id();
-        // By whose it is: one that was refused for its id does not free it.
-        if names.get(&*id) == Some(&spark.connection_id()) {
-            names.remove(&*id);
-        }
     }
 }

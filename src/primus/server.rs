@@ -1,12 +1,12 @@
 //! A server, as applications see it (Primus specification, §10).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use stellar_transports::{Limits, Metrics, Origins, Transport, Turn, primus};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ use super::{
     check,
 };
 use crate::client_script::Format;
-use crate::engine::{ConnectionId, Hub};
+use crate::engine::Hub;
 
 /// A realtime server with Primus's abstraction: values go in and out, whatever carries them. Cloning shares it.
 #[derive(Clone)]
@@ -55,8 +55,6 @@ pub(super) struct Shared {
     pub(super) on_data: Option<OnData>,
     pub(super) on_error: Option<OnError>,
     pub(super) hub: Arc<Hub>,
-    /// Connections by the ids that were made for them.
-    pub(super) names: RwLock<HashMap<String, ConnectionId>>,
     pub(super) connections: Audience<Spark>,
     pub(super) disconnections: Audience<Ended>,
     /// The runtime that the server was started on.
@@ -144,9 +142,7 @@ impl Primus {
 
     /// The connection with this id.
     pub fn spark(&self, id: &str) -> Option<Spark> {
-        let known = self.0.names.read().get(id).copied();
-        let id = known.or_else(|| ConnectionId::parse(id))?;
-        Spark::of(&self.0.hub.spark(id)?)
+        Spark::of(&self.0.hub.spark_by_public_id(id)?)
     }
 
     /// All connections, in no order.

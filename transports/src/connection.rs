@@ -17,7 +17,7 @@ use crate::heartbeat::{Beat, Heartbeat};
 use crate::outbox::{Life, Outbox};
 use crate::sweep::Place;
 use crate::turn;
-use crate::{CloseReason, Context, Dialect, Event, Handshake, Incoming, Message, Socket};
+use crate::{Admitted, CloseReason, Context, Dialect, Event, Incoming, Message, Socket};
 
 /// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
 /// does not make a healthy peer look slow.
@@ -123,7 +123,7 @@ pub struct Connection {
 
 impl Connection {
     /// A connection whose transport takes the frames out itself, with [`poll_outgoing`](Self::poll_outgoing).
-    /// It is not known to the engine before [`Event::Opened`](crate::Event::Opened).
+    /// It is not known to the engine before [`report_opened`](Self::report_opened).
     pub fn new(
         context: &Arc<Context>,
         transport: &'static str,
@@ -230,15 +230,16 @@ impl Connection {
         &self.context
     }
 
-    /// Tells the bus that the connection is open, and counts it. Once, before all other events.
-    pub fn report_opened(self: &Arc<Self>, mut handshake: Handshake) {
+    /// Tells the engine that the connection is open, counts it, and gives it the id that was chosen for it. Once, before
+    /// all other reports.
+    pub fn report_opened(self: &Arc<Self>, admitted: Admitted) {
+        let mut handshake = admitted.into_handshake();
         if let Some(name) = handshake.id.take() {
             let _first = self.name.set(name.into_boxed_str());
         }
         let label = [("transport", self.transport)];
         self.context.metrics.connections.get_or_create(&label).inc();
-        let opened = Event::Opened(Box::new(handshake));
-        self.context.bus.dispatch(self, opened);
+        self.context.bus.dispatch(self, Event::Opened(handshake));
     }
 
     /// Tells the bus what the peer sent.

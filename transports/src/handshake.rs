@@ -1,5 +1,6 @@
 //! What a peer brings when it knocks, and how it is turned away.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, StatusCode, Uri};
@@ -74,9 +75,41 @@ impl Handshake {
         self.uri.query().unwrap_or_default()
     }
 
+    /// The first value of a parameter of the query, decoded.
+    pub fn query_param(&self, name: &str) -> Option<String> {
+        self.query_params()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// All parameters of the query, decoded.
+    pub fn query_params(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query().as_bytes())
+    }
+
     /// The value of the header `name`, if it is there once and readable text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A handshake that was let in: what [`Context::admit`](crate::Context::admit) gives, and what
+/// [`Connection::report_opened`](crate::Connection::report_opened) asks for. So no connection is opened unasked.
+#[derive(Debug)]
+pub struct Admitted(Box<Handshake>);
+
+impl Admitted {
+    pub(crate) fn new(handshake: Handshake) -> Self {
+        Self(Box::new(handshake))
+    }
+
+    /// What was let in, with what the application noted in it.
+    pub fn handshake(&self) -> &Handshake {
+        &self.0
+    }
+
+    pub(crate) fn into_handshake(self) -> Box<Handshake> {
+        self.0
     }
 }
 

@@ -47,7 +47,7 @@ pub use broadcast::Broadcast;
 pub use close::{CloseReason, Initiator};
 pub use connection::{Connection, ConnectionId, Outgoing, SendError};
 pub use dialect::Dialect;
-pub use handshake::{Handshake, Peer, Refusal};
+pub use handshake::{Admitted, Handshake, Peer, Refusal};
 pub use lease::{Lease, Progress};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
 pub use metrics::Metrics;

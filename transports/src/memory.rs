@@ -13,8 +13,8 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::primus::Controls;
 use crate::{
-    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Event, Handshake, Incoming,
-    Message, Outgoing, Payload, Peer, Refusal, Transport, body,
+    Body, CloseReason, Connection, ConnectionId, Context, Dialect, Handshake, Incoming, Message,
+    Outgoing, Payload, Peer, Refusal, Transport, body,
 };
 
 /// Messages that are "on the wire": out of the outbox, not yet received.
@@ -81,7 +81,7 @@ impl Memory {
     ///
     /// When the engine refuses it.
     pub async fn connect(&self, context: &Arc<Context>, uri: Uri) -> Result<MemoryPeer, Refusal> {
-        let mut handshake = Handshake {
+        let handshake = Handshake {
             auth: None,
             transport: "memory",
             dialect: DIALECT.name(),
@@ -95,11 +95,9 @@ impl Memory {
             extensions: http::Extensions::new(),
             id: None,
         };
-        context.admit(&mut handshake).await?;
+        let admitted = context.admit(handshake).await?;
         let connection = Connection::new(context, "memory", &DIALECT);
-        context
-            .bus
-            .dispatch(&connection, Event::Opened(Box::new(handshake)));
+        connection.report_opened(admitted);
         let (sender, receiver) = mpsc::channel(WIRE);
         let stirred = Arc::new(Notify::new());
         let dispatching = Arc::<Mutex<()>>::default();
@@ -145,8 +143,7 @@ async fn pump(
     };
     {
         let _alone = dispatching.lock();
-        let bus = &connection.context().bus;
-        bus.dispatch(&connection, Event::Closed(reason.clone()));
+        connection.report_closed(reason.clone());
     }
     while let Some(frame) = connection.take_frame() {
         forward(&connection, &peer, &frame).await;
@@ -206,8 +203,7 @@ impl MemoryPeer {
         let _alone = self.dispatching.lock();
         if self.connection.is_open() {
             self.connection.heard();
-            let bus = &self.connection.context().bus;
-            bus.dispatch(&self.connection, Event::Received(message));
+            self.connection.report_received(message);
         }
     }
 

@@ -14,7 +14,9 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::primus::{Controls, JsonControls};
-use crate::{CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep};
+use crate::{
+    Admitted, CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep,
+};
 
 /// The body of every HTTP request and answer.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -38,9 +40,11 @@ impl BodyError {
 ///
 /// # Notes for implementers
 ///
-/// * Ask [`Context::admit`] before anything is promised to the peer, then dispatch [`Event::Opened`] exactly once,
-///   [`Event::Received`] in the order of arrival and [`Event::Closed`] exactly once, also when the task dies.
-/// * Events of one connection never overlap. `dispatch` does not block, so call it from the task that reads.
+/// * Ask [`Context::permits_origin`] where the peer may be a web page, then [`Context::admit`], before anything is
+///   promised. What that gives opens the connection: [`Connection::report_opened`], exactly once.
+/// * Then [`Connection::report_received`] in the order of arrival, and [`Connection::report_closed`] exactly once, also
+///   when the task dies. Nothing else reaches the engine; ids and metrics are taken care of in there.
+/// * Reports of one connection never overlap. They do not block, so make them from the task that reads.
 /// * Do not read while [`Connection::is_paused`].
 /// * Any byte from the peer is a sign of life: [`Connection::heard`]. Where requests come one by one, each of them is.
 /// * Everything that can be half done (handshake, message, close) has a deadline.
@@ -125,8 +129,8 @@ impl Default for Limits {
 /// What all transports of one server share.
 #[derive(Debug)]
 pub struct Context {
-    /// Where events go.
-    pub bus: Arc<dyn Bus>,
+    /// Where events go. Only connections report to it: what they report is counted.
+    pub(crate) bus: Arc<dyn Bus>,
     /// Limits per connection.
     pub limits: Limits,
     /// Which web origins may connect.
@@ -144,23 +148,36 @@ pub struct Context {
 }
 
 impl Context {
-    /// Asks the engine whether a peer may open a connection, within the deadline.
+    /// Asks the engine whether a peer may open a connection, within the deadline. A refusal is counted.
     ///
     /// # Errors
     ///
-    /// The refusal.
-    pub async fn admit(&self, handshake: &mut Handshake) -> Result<(), Refusal> {
-        let admit = self.bus.admit(handshake);
-        let admitted = match self.is_draining() {
-            true => return Err(Refusal::shutting_down()),
-            false => tokio::time::timeout(self.limits.admit_timeout, admit).await,
-        };
-        match admitted {
-            // The server may have been asked to stop meanwhile; then nothing is promised any more.
-            Ok(Ok(())) if self.is_draining() => Err(Refusal::shutting_down()),
-            Ok(outcome) => outcome,
-            Err(_) => Err(Refusal::unavailable("authorization took too long")),
+    /// The refusal, for the peer to be told: [`body::refusal`](crate::body::refusal).
+    pub async fn admit(&self, mut handshake: Handshake) -> Result<Admitted, Refusal> {
+        self.check_not_draining()?;
+        let admit = self.bus.admit(&mut handshake);
+        match tokio::time::timeout(self.limits.admit_timeout, admit).await {
+            Ok(Ok(())) => {
+                // The server may have been asked to stop meanwhile; then nothing is promised any more.
+                self.check_not_draining()?;
+                Ok(Admitted::new(handshake))
+            }
+            Ok(Err(refusal)) => Err(self.refused(refusal)),
+            Err(_) => Err(self.refused(Refusal::unavailable("authorization took too long"))),
         }
+    }
+
+    /// Lets nobody in once the server is about to stop.
+    pub(crate) fn check_not_draining(&self) -> Result<(), Refusal> {
+        match self.is_draining() {
+            true => Err(self.refused(Refusal::shutting_down())),
+            false => Ok(()),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        self.metrics.count_refusal("authorization");
+        refusal
     }
 
     /// Lets no new connection in from now on.
@@ -180,11 +197,12 @@ impl Context {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the page that asks may connect. If not, the operator is told, who alone can mend it: browsers hide the
+    /// Whether the page that asks may connect. If not, that is counted, and the operator is told, who alone can mend it: browsers hide the
     /// answer from the page. Once a minute at the most.
     pub fn permits_origin(&self, headers: &HeaderMap) -> bool {
         let is_permitted = self.origins.permits(headers);
         if !is_permitted {
+            self.metrics.count_refusal("origin");
             self.warn_of_origin(headers);
         }
         is_permitted

@@ -19,7 +19,7 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    pub(super) const fn new(version: Version, carrier: Carrier) -> Self {
+    pub(crate) const fn new(version: Version, carrier: Carrier) -> Self {
         Self { version, carrier }
     }
 

@@ -13,7 +13,8 @@ use super::speaker::{Speaker, Subprotocol};
 use crate::engineio::Protocol;
 use crate::primus::{self, Control, Controls};
 use crate::{
-    CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Peer, Refusal,
+    Admitted, CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Peer,
+    Refusal,
 };
 
 /// Packets in one form, with Primus's control strings inside messages or without.
@@ -115,11 +116,11 @@ impl Subprotocol for Json {
         context: &Arc<Context>,
     ) -> Result<Box<dyn Speaker>, Refusal> {
         let speaks_primus = crate::is_under(parts.uri.path(), &self.pathname);
-        let mut handshake = Handshake::new(self.transport(), name(speaks_primus), peer, parts);
-        context.admit(&mut handshake).await?;
+        let handshake = Handshake::new(self.transport(), name(speaks_primus), peer, parts);
+        let admitted = context.admit(handshake).await?;
         Ok(Box::new(JsonSpeaker {
             speaks_primus,
-            handshake: Mutex::new(Some(Box::new(handshake))),
+            admitted: Mutex::new(Some(admitted)),
         }))
     }
 }
@@ -128,7 +129,7 @@ impl Subprotocol for Json {
 struct JsonSpeaker {
     speaks_primus: bool,
     /// Until the session is open.
-    handshake: Mutex<Option<Box<Handshake>>>,
+    admitted: Mutex<Option<Admitted>>,
 }
 
 impl Speaker for JsonSpeaker {
@@ -137,9 +138,9 @@ impl Speaker for JsonSpeaker {
     }
 
     fn opened(&self, session: &Arc<Session>) {
-        let handshake = self.handshake.lock().take();
-        if let Some(handshake) = handshake {
-            session.report_opened(*handshake);
+        let admitted = self.admitted.lock().take();
+        if let Some(admitted) = admitted {
+            session.report_opened(admitted);
         }
     }
 

@@ -363,7 +363,7 @@ impl Transport for Polling {
                 Err(fault) => Err(fault.into()),
             };
             carried_out.unwrap_or_else(|refused| {
-                context.metrics.count_refusal(refused.reason());
+                refused.count(&context.metrics);
                 // A connection with an unread body cannot be used again, and a WebSocket's is not to be (§1.8).
                 refused.response(is_upgrade, is_upgrade || is_large)
             })

@@ -10,7 +10,7 @@ use super::cors::Provenance;
 use super::session::Session;
 use crate::engineio::{Fault, Jsonp, Protocol, Query, TransportName};
 use crate::ws::handshake::{self, Accept, Invalid};
-use crate::{Body, Context, Refusal, body};
+use crate::{Body, Context, Metrics, Refusal, body};
 
 /// What a request is going to be.
 pub(super) enum Plan {
@@ -52,16 +52,18 @@ impl From<Refusal> for Refused {
 }
 
 impl Refused {
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Refusal(_) => "authorization",
-            Self::Fault(fault) if *fault == Fault::ORIGIN => "origin",
+    pub(super) fn count(&self, metrics: &Metrics) {
+        let reason = match self {
+            // Counted where it was decided.
+            Self::Refusal(_) => return,
+            Self::Fault(fault) if *fault == Fault::ORIGIN => return,
             Self::Fault(fault) if *fault == Fault::FULL => "max_sessions",
             Self::Fault(fault) if *fault == Fault::FULL_FOR_ADDRESS => "max_sessions_per_address",
             Self::Fault(fault) if *fault == Fault::SESSION => "session",
             Self::Fault(fault) if *fault == Fault::TOO_LARGE => "payload",
             Self::Fault(_) => "handshake",
-        }
+        };
+        metrics.count_refusal(reason);
     }
 
     /// The answer. Where a WebSocket was asked for it is a text (§1.8). With `ends` it is the last of its connection.

@@ -14,7 +14,7 @@ use super::speaker::Speaker;
 use super::table::{Place, Sid, Table};
 use crate::engineio::{self, Beat, Carrier, Misfit, Packet, Phase, Protocol, Reaction, Timing};
 use crate::{
-    CloseReason, Connection, Context, Handshake, Incoming, IncomingPayload, Initiator, Payload,
+    Admitted, CloseReason, Connection, Context, Incoming, IncomingPayload, Initiator, Payload,
     Socket,
 };
 
@@ -182,14 +182,14 @@ impl Session {
     }
 
     /// Tells the bus of the session, unless it is over already. Returns whether it did.
-    pub(crate) fn report_opened(&self, handshake: Handshake) -> bool {
+    pub(crate) fn report_opened(&self, admitted: Admitted) -> bool {
         let guard = EndOnPanic(self);
         let is_reported = {
             let mut reported = self.reporting.lock();
             let is_new = *reported == Reported::Nothing && self.is_open();
             if is_new {
                 *reported = Reported::Opened;
-                self.connection.report_opened(handshake);
+                self.connection.report_opened(admitted);
             }
             is_new
         };

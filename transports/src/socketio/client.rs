@@ -18,7 +18,7 @@ use crate::engineio::Protocol;
 use crate::polling::{Form, Place, Session, Speaker};
 use crate::primus::Controls;
 use crate::ws::frame::Opcode;
-use crate::{CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
+use crate::{Admitted, CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
 
 mod deciding;
 mod reading;
@@ -35,8 +35,10 @@ pub(super) struct Client {
     session: OnceLock<Weak<Session>>,
     /// Known when the library is given the session: with the client's first message, if that comes first.
     parser: OnceLock<Parser>,
-    /// Until the bus is told of the connection.
+    /// Until the client is let in.
     handshake: Mutex<Option<Box<Handshake>>>,
+    /// From then on until the bus is told of the connection.
+    admitted: Mutex<Option<Admitted>>,
     /// Given back when the library, too, has let go of the client.
     place: Mutex<Option<Place>>,
     state: Mutex<State>,
@@ -107,6 +109,7 @@ impl Client {
             session: OnceLock::new(),
             parser: OnceLock::new(),
             handshake: Mutex::new(Some(Box::new(handshake))),
+            admitted: Mutex::default(),
             place: Mutex::default(),
             state: Mutex::default(),
             is_clogged: AtomicBool::new(false),
@@ -305,6 +308,7 @@ impl Speaker for Arc<Client> {
 
     fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
         *self.handshake.lock() = None;
+        *self.admitted.lock() = None;
         // What was said before a mistake counts, and what was said before a good-bye.
         let may_finish = reason.initiator() != Initiator::Application;
         let reader = {

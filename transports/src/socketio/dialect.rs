@@ -11,7 +11,7 @@ use super::msgpack;
 use crate::engineio::Protocol;
 use crate::polling::Form;
 use crate::primus::Controls;
-use crate::{ConnectionId, Dialect, Message, Payload, Refusal};
+use crate::{Dialect, Message, Payload, Refusal};
 
 /// Packets in one form, written for one parser.
 #[derive(Debug)]
@@ -156,9 +156,9 @@ fn control(form: Form, parser: Parser, kind: u8, data: Option<&str>) -> Bytes {
 }
 
 /// The client is connected to `/` (§2.2). Version 4 of the protocol has no room for the id.
-pub(super) fn connected(form: Form, parser: Parser, protocol: Protocol, id: ConnectionId) -> Bytes {
+pub(super) fn connected(form: Form, parser: Parser, protocol: Protocol, id: &str) -> Bytes {
     let data = match protocol {
-        Protocol::V4 => Some(json!({"sid": id.to_string()}).to_string()),
+        Protocol::V4 => Some(json!({"sid": id}).to_string()),
         Protocol::V3 => None,
     };
     control(form, parser, 0, data.as_deref())

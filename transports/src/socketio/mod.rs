@@ -184,9 +184,7 @@ impl Subprotocol for SocketIoProtocol {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Result<Box<dyn Speaker>, Refusal> {
-        if context.is_draining() {
-            return Err(Refusal::shutting_down());
-        }
+        context.check_not_draining()?;
         let library = self
             .library
             .get_or_init(|| Arc::new(Library::new(&self.options, &context.limits)));

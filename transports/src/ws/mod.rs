@@ -17,8 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::{
-    Body, CloseReason, Connection, Context, Dialect, Handshake, Lease, Peer, Socket, Transport,
-    body,
+    Admitted, Body, CloseReason, Connection, Context, Dialect, Handshake, Lease, Peer, Socket,
+    Transport, body,
 };
 
 pub(crate) use connection::Pump;
@@ -100,19 +100,18 @@ impl Transport for Ws {
             }
         };
         if !context.permits_origin(request.headers()) {
-            context.metrics.count_refusal("origin");
             return refused(body::text(StatusCode::FORBIDDEN, crate::Origins::REFUSED));
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
         let dialect = self.dialect_of(parts.uri.path());
-        let mut handshake = Handshake::new("ws", dialect.name(), peer, parts);
-        if let Err(refusal) = context.admit(&mut handshake).await {
-            context.metrics.count_refusal("authorization");
-            return refused(body::refusal(&refusal));
-        }
-        let arrival = Arrival::report(context, dialect, handshake);
+        let handshake = Handshake::new("ws", dialect.name(), peer, parts);
+        let admitted = match context.admit(handshake).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refused(body::refusal(&refusal)),
+        };
+        let arrival = Arrival::report(context, dialect, admitted);
         let read_buffer = self.options.read_buffer;
         context.tasks.spawn(open(upgrade, arrival, read_buffer));
         accept.response()
@@ -131,11 +130,11 @@ struct Arrival(Option<Arc<Connection>>);
 
 impl Arrival {
     /// Reports it. The `101` follows, so that a client that finds itself connected is connected.
-    fn report(context: &Arc<Context>, dialect: &'static dyn Dialect, handshake: Handshake) -> Self {
+    fn report(context: &Arc<Context>, dialect: &'static dyn Dialect, admitted: Admitted) -> Self {
         let connection = Connection::new(context, "ws", dialect);
         // First, so that the end is reported even if the application does not survive the opening.
         let arrival = Self(Some(Arc::clone(&connection)));
-        connection.report_opened(handshake);
+        connection.report_opened(admitted);
         arrival
     }
 

@@ -9,10 +9,10 @@ use socketioxide_core::Value;
 
 use super::reading::MAKES_NO_SENSE;
 use super::{Client, NONE};
-use crate::Refusal;
 use crate::polling::Session;
 use crate::socketio::library::Parser;
 use crate::socketio::{dialect, msgpack};
+use crate::{Handshake, Refusal};
 
 impl Client {
     /// Asks the application whether the client may connect to `/`. If not, the client is told.
@@ -22,32 +22,38 @@ impl Client {
         };
         // There is one at a time, and none after the first that was let in.
         let handshake = self.handshake.lock().take();
-        let Some(mut handshake) = handshake else {
+        let Some(handshake) = handshake else {
             return false;
         };
         let Ok(auth) = read_auth(auth) else {
             session.connection().close(MAKES_NO_SENSE);
             return false;
         };
-        handshake.auth = auth;
+        // Each try begins anew: nothing stays of what a refused one made the application note.
+        let mut asking = Handshake::clone(&handshake);
+        asking.auth = auth;
         let context = session.connection().context();
-        let admit = AssertUnwindSafe(context.admit(&mut handshake));
+        let admit = AssertUnwindSafe(context.admit(asking));
         let admitted = admit.catch_unwind().await.unwrap_or_else(|_| {
             let status = http::StatusCode::INTERNAL_SERVER_ERROR;
             Err(Refusal::new("internal error").with_status(status))
         });
+        let refusal = match admitted {
+            Ok(admitted) => {
+                *self.admitted.lock() = Some(admitted);
+                return true;
+            }
+            Err(refusal) => refusal,
+        };
         *self.handshake.lock() = Some(handshake);
-        if let Err(refusal) = &admitted
-            && session.is_open()
-        {
-            context.metrics.count_refusal("authorization");
+        if session.is_open() {
             let parser = self.parser().unwrap_or(Parser::Json);
             session.connection().send_control_with(|is_linked| {
                 let form = session.form(is_linked);
-                dialect::refused(form, parser, self.protocol, refusal)
+                dialect::refused(form, parser, self.protocol, &refusal)
             });
         }
-        admitted.is_ok()
+        false
     }
 
     /// Lets the client in, and tells the bus.
@@ -58,8 +64,8 @@ impl Client {
     }
 
     fn open(&self) {
-        let handshake = self.handshake.lock().take();
-        let (Some(session), Some(handshake)) = (self.session(), handshake) else {
+        let admitted = self.admitted.lock().take();
+        let (Some(session), Some(admitted)) = (self.session(), admitted) else {
             return;
         };
         if !session.is_open() {
@@ -68,11 +74,13 @@ impl Client {
         self.has_arrived();
         let parser = self.parser().unwrap_or(Parser::Json);
         let connection = session.connection();
+        let chosen = admitted.handshake().id.clone();
+        let id = chosen.unwrap_or_else(|| connection.id().to_string());
         connection.send_control_with(|is_linked| {
             let form = session.form(is_linked);
-            dialect::connected(form, parser, self.protocol, connection.id())
+            dialect::connected(form, parser, self.protocol, &id)
         });
-        session.report_opened(*handshake);
+        session.report_opened(admitted);
         self.state.lock().is_connected = true;
     }
 
