@@ -5,6 +5,20 @@
 var SEVERAL_TRANSPORTS = false;
 var SOCKETIO = false;
 
+// Timers and times, the same for both clients.
+
+// What a browser's timer can hold; a longer one would fire at once.
+var LONGEST_TIMER = 2147483647;
+
+function later(fn, time) {
+  return setTimeout(fn, Math.min(time, LONGEST_TIMER));
+}
+
+// What is no number, or below 0, is not taken: it would fire at once as well.
+function measure(number, otherwise) {
+  return number >= 0 ? +number : otherwise;
+}
+
 // The class, its settings and what every other file leans on.
 
 var settings = "%SETTINGS%";
@@ -13,12 +27,21 @@ function has(object, key) {
   return Object.prototype.hasOwnProperty.call(object, key);
 }
 
-// Own keys only, and never `__proto__`: assigning that one would swap the target's prototype.
+// Own keys that have a value, and never `__proto__`: assigning that one would swap the target's prototype.
 function copy(target, source) {
   for (var key in source) {
-    if (has(source, key) && key !== '__proto__') target[key] = source[key];
+    if (has(source, key) && key !== '__proto__' && source[key] !== undefined) target[key] = source[key];
   }
   return target;
+}
+
+// What is given, and the defaults for the rest. Where a number is due, only a number counts.
+function chosen(defaults, given) {
+  var result = copy(copy({}, defaults), given);
+  Object.keys(defaults).forEach(function (key) {
+    if (typeof defaults[key] === 'number') result[key] = measure(result[key], defaults[key]);
+  });
+  return result;
 }
 
 // What a listener or callback throws must reach the console, and nothing else.
@@ -48,7 +71,7 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
-  options = this.options = copy(copy({
+  options = this.options = chosen(copy({
     callTimeout: 30000,
     connectTimeout: 10000,
     fallbackTimeout: 4000,
@@ -59,7 +82,7 @@ function StellarClient(options, externalSocket) {
     ? 'http://127.0.0.1:8080'
     : location.protocol + '//' + location.host)).replace(/\/+$/, '');
   options.reconnect = options.reconnect !== false &&
-    copy({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
+    chosen({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 
   this.state = 'disconnected';
   this.transport = null; // what carries the connection now
@@ -144,7 +167,7 @@ function encode(packet, done) {
 function write(client, text, timeout, done) {
   var number = ++client.messageCount;
   var pending = client._pending;
-  var timer = timeout && setTimeout(function () {
+  var timer = timeout && later(function () {
     pending[number](new Error('no answer within ' + timeout + ' ms'));
   }, timeout);
   pending[number] = function (error, packet) {
@@ -290,7 +313,7 @@ function open(client, timeout) {
   var names = client._spare = candidates(options);
   var isFinal = true; // as long as every transport refused at once
 
-  client._deadline = setTimeout(function () {
+  client._deadline = timeout && later(function () {
     var link = client._links;
     client.state = 'timeout';
     client._raise('timeout');
@@ -354,7 +377,7 @@ function heard(client) {
   var options = client.options;
   var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
-  client._timer = timeout && setTimeout(function () {
+  client._timer = timeout && later(function () {
     client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
   }, timeout);
 }
@@ -472,8 +495,8 @@ function lost(client, info) {
   if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
   if (policy && !givesUp) {
     // Full jitter from the first try on: a restarted server must not meet all its clients at once.
-    client._retry = setTimeout(function () { attempt(client); },
-      Math.random() * Math.min(policy.max, policy.min * Math.pow(policy.factor, client._attempts)));
+    client._retry = later(function () { attempt(client); }, Math.random() * Math.min(policy.max || Infinity, LONGEST_TIMER,
+      Math.max(policy.min, client._attempts && 1) * Math.pow(Math.max(policy.factor, 1), client._attempts)));
   } else {
     stop(client);
   }
@@ -619,7 +642,7 @@ function engineio(options, handlers, begin) {
       url += '&sid=' + sid;
       if (isOver) return queue.push('1');
       maxPayload = hello.maxPayload || Infinity;
-      link.silence = hello.pingInterval + hello.pingTimeout;
+      link.silence = measure(+hello.pingInterval + +hello.pingTimeout);
       if (SEVERAL_TRANSPORTS) stopSocket = stopSocket || upgrade(options, hello, session);
       return handlers.open();
     }
@@ -876,7 +899,7 @@ function request(client, action) {
   var method = String(params.httpMethod || 'POST').toUpperCase();
   var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
   var timeout = options.callTimeout && options.callTimeout + 5000;
-  var timer = timeout && setTimeout(function () {
+  var timer = timeout && later(function () {
     finish('no answer within ' + timeout + ' ms', '');
   }, timeout);
   var type = 'application/json';

@@ -77,6 +77,20 @@ emitter.emit = function (event) {
   return entries.length > 0;
 };
 
+// Timers and times, the same for both clients.
+
+// What a browser's timer can hold; a longer one would fire at once.
+var LONGEST_TIMER = 2147483647;
+
+function later(fn, time) {
+  return setTimeout(fn, Math.min(time, LONGEST_TIMER));
+}
+
+// What is no number, or below 0, is not taken: it would fire at once as well.
+function measure(number, otherwise) {
+  return number >= 0 ? +number : otherwise;
+}
+
 // Named timers, and durations in words.
 
 var UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31557600000 };
@@ -85,15 +99,11 @@ var UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31557
 var DURATION = new RegExp('^\\s*(-?[\\d.]+)\\s*(?:(m(?:illi)?s(?:ec(?:ond)?)?|s(?:ec(?:ond)?)?|m(?:in(?:ute)?)?|' +
   'h(?:(?:ou)?r)?|d(?:ay)?|w(?:(?:ee)?k)?|y(?:(?:ea)?r)?)s?)?\\s*$', 'i');
 
-// What a browser's timer can hold; a longer one would fire at once.
-var LONGEST_TIMER = 2147483647;
-
-// `30 seconds`, `1.5h` or a number, in ms. What is not a duration is 0.
-function duration(value) {
-  var match = DURATION.exec(value);
+// `30 seconds`, `1.5h` or a number, in ms; `otherwise` for what is none of these, or below 0.
+function duration(value, otherwise) {
+  var match = typeof value === 'string' && DURATION.exec(value);
   var unit = match && (match[2] || 'ms').toLowerCase();
-  if (value === Infinity) return value;
-  return match ? match[1] * (/^m(illi)?s/.test(unit) ? 1 : UNITS[unit.charAt(0)]) || 0 : 0;
+  return measure(match ? match[1] * (/^m(illi)?s/.test(unit) ? 1 : UNITS[unit.charAt(0)]) : value, otherwise);
 }
 
 // `context` is the `this` of what the timers call.
@@ -106,10 +116,10 @@ function Timers(context) {
 Timers.prototype.setTimeout = function (name, fn, time) {
   var self = this;
   self.clear(name);
-  self._ids[name] = setTimeout(function () {
+  self._ids[name] = later(function () {
     delete self._ids[name];
     fn.call(self._context);
-  }, Math.min(duration(time), LONGEST_TIMER));
+  }, duration(time, 0));
   return self;
 };
 
@@ -147,11 +157,15 @@ function Primus(url, options) {
   function byDefault(name, value) {
     if (options[name] === undefined) options[name] = value;
   }
-  byDefault('queueSize', 1000);
-  byDefault('timeout', 10000);
+  // Where a number is due, only a number counts.
+  function limit(name, value) {
+    options[name] = duration(options[name], value);
+  }
+  limit('queueSize', 1000);
+  limit('timeout', 10000);
+  limit('pingTimeout', settings.pingTimeout);
   byDefault('reconnect', {});
   byDefault('transport', {});
-  byDefault('pingTimeout', settings.pingTimeout);
   // An empty list is no wish; none at all is false.
   if (Array.isArray(options.strategy) && !options.strategy.length) options.strategy = undefined;
   // A first attempt that the server refuses for lack of rights would be refused again and again.
@@ -172,6 +186,7 @@ function Primus(url, options) {
   self.timers = new Timers(self);
   self.recovery = new Recovery(self);
   self._lines = { outgoing: [], incoming: [] };
+  self._isEnded = !!options.manual; // the network may not open what nobody has opened
 
   self.initialise();
   self.client();
@@ -345,20 +360,25 @@ proto.parse = function (text) {
 };
 
 // Where to connect to: `protocol` is `ws:` or `http:`, without an `s`; `query` asks for the query, `object` for
-// the parts instead of the text. Listeners of `outgoing::url` may change the parts.
+// the parts instead of the text. What is wished for otherwise wins over what the URL says, and listeners of
+// `outgoing::url` may change all parts.
 proto.uri = function (wish) {
   var url = this.url;
-  var isSecure = 'secure' in wish ? wish.secure : /^(https|wss):$/.test(url.protocol);
-  var query = this.querystring(url.query);
-  var options = { protocol: wish.protocol, query: '', secure: isSecure, auth: url.auth, pathname: this.pathname };
-  if (wish.object) options.object = true;
+  var options = this.merge({
+    protocol: 'http:',
+    secure: /^(https|wss):$/.test(url.protocol),
+    auth: url.auth,
+    pathname: this.pathname
+  }, wish);
+  var hasQuery = options.query;
+  var query = this.querystring(hasQuery && url.query);
   query._primuscb = unique();
   options.query = this.querystringify(query);
-  options.port = +url.port || (isSecure ? 443 : 80);
+  options.port = 'port' in options ? +options.port : +url.port || (options.secure ? 443 : 80);
   this.emit('outgoing::url', options);
-  if (wish.object) return options;
-  return options.protocol.replace(/:?$/, options.secure ? 's:' : ':') + '//' + (options.auth && options.auth + '@') +
-    url.host + options.pathname + (wish.query && options.query ? '?' + options.query : '');
+  if (options.object) return options;
+  return options.protocol.replace(/:?$/, options.secure ? 's:' : ':') + '//' + (options.auth ? options.auth + '@' : '') +
+    url.host + (options.pathname || '').replace(/^\/?(?=.)/, '/') + (hasQuery && options.query ? '?' + options.query : '');
 };
 
 // Later ones win. Not deep.
@@ -385,7 +405,7 @@ function Recovery(client) {
   var options = client.options.reconnect;
   var self = this;
   function number(name, byDefault) {
-    self[name] = name in options ? duration(options[name]) : byDefault;
+    self[name] = duration(options[name], byDefault);
   }
   self._client = client;
   self.attempt = null;
@@ -413,7 +433,7 @@ recovery.reconnect = function (error) {
   var self = this;
   var client = self._client;
   var options = self.attempt;
-  var delay;
+  var failed, delay;
   if (client._isDestroyed || (options && options.backoff)) return self;
   if (!options) {
     options = self.attempt = {
@@ -433,19 +453,17 @@ recovery.reconnect = function (error) {
     options.backoff = false;
     return self._fail(options);
   }
-  options.attempt++;
+  failed = options.attempt++;
   options.backoff = true;
   // The server knows best when it is back, or how it wants the crowd spread; it says so for one time.
   delay = client._hint;
   client._hint = undefined;
   if (delay === undefined) {
     // The first delay is random too: those who lost a server together do not come back together.
-    delay = options.attempt === 1 ?
-      (0.5 + Math.random()) * options.min :
-      (1 + Math.random()) * options.min * Math.pow(options.factor, options.attempt - 1);
-    delay = Math.min(Math.round(delay), options.max);
+    delay = (1 + Math.random()) * Math.max(options.min, failed && 1) * Math.pow(Math.max(options.factor, 1), failed);
+    delay = Math.min(Math.round(delay), options.max || Infinity);
   }
-  options.scheduled = delay;
+  options.scheduled = delay = Math.min(delay, LONGEST_TIMER);
   client.timers.setTimeout('reconnect', function () { self._try(options); }, delay);
   client.emit('reconnect scheduled', options, error);
   return self;
@@ -456,7 +474,7 @@ recovery._try = function (options) {
   var client = self._client;
   options.backoff = false;
   options.duration = Date.now() - options.start;
-  client.timers.setTimeout('reconnect timeout', function () {
+  if (options['reconnect timeout']) client.timers.setTimeout('reconnect timeout', function () {
     var error = new Error('Failed to reconnect in a timely manner');
     options.duration = Date.now() - options.start;
     client.emit('reconnect timeout', error, options);
@@ -603,7 +621,8 @@ proto._write = function (data) {
 };
 
 proto._flush = function () {
-  this.buffer.splice(0).forEach(this._write, this);
+  // Without the second argument engines of ES5 take out nothing.
+  this.buffer.splice(0, this.buffer.length).forEach(this._write, this);
 };
 
 // Of a message only, the connection stays as it is.
@@ -889,8 +908,9 @@ function nothing() {}
 // link that it returns: `{send(message), close()}`; after `close()` nothing more is told.
 function dial(client, url, handlers) {
   var Socket = webSocket(client);
-  // Browsers pass over the third argument.
-  var socket = new Socket(url, [], client.transport);
+  // The third argument is for sockets of Node. Old browsers refuse even the second.
+  var isOfPage = typeof WebSocket !== 'undefined' && Socket === WebSocket;
+  var socket = isOfPage ? new Socket(url) : new Socket(url, [], client.transport);
   socket.binaryType = 'arraybuffer';
   socket.onopen = handlers.open;
   socket.onmessage = function (event) { handlers.message(event.data); };
@@ -1216,7 +1236,7 @@ function openEngineIo(client, handlers, address) {
     sid = hello.sid;
     if (isOver) return queue.push('1');
     maxPayload = hello.maxPayload || Infinity;
-    silence = hello.pingInterval + hello.pingTimeout || Infinity;
+    silence = measure(+hello.pingInterval + +hello.pingTimeout) || Infinity;
     link.socket.id = sid;
     hear();
     if (!client.AVOID_WEBSOCKETS && webSocket(client) && [].concat(hello.upgrades).indexOf('websocket') >= 0) {
@@ -1271,7 +1291,7 @@ function openEngineIo(client, handlers, address) {
       paused = null;
       carrier = socket;
       link.socket.transport.name = 'websocket';
-      queue.splice(0).forEach(put);
+      queue.splice(0, queue.length).forEach(put);
     },
     take: take,
     finish: finish

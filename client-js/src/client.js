@@ -6,12 +6,21 @@ function has(object, key) {
   return Object.prototype.hasOwnProperty.call(object, key);
 }
 
-// Own keys only, and never `__proto__`: assigning that one would swap the target's prototype.
+// Own keys that have a value, and never `__proto__`: assigning that one would swap the target's prototype.
 function copy(target, source) {
   for (var key in source) {
-    if (has(source, key) && key !== '__proto__') target[key] = source[key];
+    if (has(source, key) && key !== '__proto__' && source[key] !== undefined) target[key] = source[key];
   }
   return target;
+}
+
+// What is given, and the defaults for the rest. Where a number is due, only a number counts.
+function chosen(defaults, given) {
+  var result = copy(copy({}, defaults), given);
+  Object.keys(defaults).forEach(function (key) {
+    if (typeof defaults[key] === 'number') result[key] = measure(result[key], defaults[key]);
+  });
+  return result;
 }
 
 // What a listener or callback throws must reach the console, and nothing else.
@@ -41,7 +50,7 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
-  options = this.options = copy(copy({
+  options = this.options = chosen(copy({
     callTimeout: 30000,
     connectTimeout: 10000,
     fallbackTimeout: 4000,
@@ -52,7 +61,7 @@ function StellarClient(options, externalSocket) {
     ? 'http://127.0.0.1:8080'
     : location.protocol + '//' + location.host)).replace(/\/+$/, '');
   options.reconnect = options.reconnect !== false &&
-    copy({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
+    chosen({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 
   this.state = 'disconnected';
   this.transport = null; // what carries the connection now

@@ -68,7 +68,7 @@ function open(client, timeout) {
   var names = client._spare = candidates(options);
   var isFinal = true; // as long as every transport refused at once
 
-  client._deadline = setTimeout(function () {
+  client._deadline = timeout && later(function () {
     var link = client._links;
     client.state = 'timeout';
     client._raise('timeout');
@@ -132,7 +132,7 @@ function heard(client) {
   var options = client.options;
   var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
-  client._timer = timeout && setTimeout(function () {
+  client._timer = timeout && later(function () {
     client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
   }, timeout);
 }
@@ -250,8 +250,8 @@ function lost(client, info) {
   if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
   if (policy && !givesUp) {
     // Full jitter from the first try on: a restarted server must not meet all its clients at once.
-    client._retry = setTimeout(function () { attempt(client); },
-      Math.random() * Math.min(policy.max, policy.min * Math.pow(policy.factor, client._attempts)));
+    client._retry = later(function () { attempt(client); }, Math.random() * Math.min(policy.max || Infinity, LONGEST_TIMER,
+      Math.max(policy.min, client._attempts && 1) * Math.pow(Math.max(policy.factor, 1), client._attempts)));
   } else {
     stop(client);
   }

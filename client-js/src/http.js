@@ -34,7 +34,7 @@ function request(client, action) {
   var method = String(params.httpMethod || 'POST').toUpperCase();
   var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
   var timeout = options.callTimeout && options.callTimeout + 5000;
-  var timer = timeout && setTimeout(function () {
+  var timer = timeout && later(function () {
     finish('no answer within ' + timeout + ' ms', '');
   }, timeout);
   var type = 'application/json';

@@ -27,7 +27,7 @@ function encode(packet, done) {
 function write(client, text, timeout, done) {
   var number = ++client.messageCount;
   var pending = client._pending;
-  var timer = timeout && setTimeout(function () {
+  var timer = timeout && later(function () {
     pending[number](new Error('no answer within ' + timeout + ' ms'));
   }, timeout);
   pending[number] = function (error, packet) {

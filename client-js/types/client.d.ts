@@ -79,15 +79,15 @@ export interface StellarError extends Error {
 export type ActionResponse<T = Record<string, any>> = T & { error?: any };
 
 export interface ReconnectPolicy {
-  /** Longest first delay in ms. Default 500. Delays are random between 0 and the current longest one. */
+  /** Longest first delay in ms. Default 500. Delays are random between 0 and the current longest one; with 0 only the first is none. */
   min?: number;
-  /** Longest delay of all in ms. Default 30000. */
+  /** Longest delay of all in ms; 0: no limit. Default 30000. */
   max?: number;
-  /** Growth of the longest delay per failed attempt. Default 2. */
+  /** Growth of the longest delay per failed attempt, at least 1. Default 2. */
   factor?: number;
   /** Attempts before giving up. Default Infinity. */
   retries?: number;
-  /** Time for one attempt to connect in ms. Default 30000. */
+  /** Time for one attempt to connect in ms; 0: no limit. Default 30000. */
   timeout?: number;
 }
 
@@ -102,7 +102,10 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
-/** Everything that the server put into the script can be overridden. Times are in ms. */
+/**
+ * Everything that the server put into the script can be overridden. Times are in ms, at most the 24.8 days that a
+ * browser's timer can hold. What is no number, or below 0, does not count: the default does.
+ */
 export interface Options {
   /** `http:` or `https:` address of the server. Default: the page's origin, in Node `http://127.0.0.1:8080`. */
   url?: string | null;
@@ -129,7 +132,7 @@ export interface Options {
    * socket.io, what the server gives at the opening of the session counts instead.
    */
   pingTimeout?: number;
-  /** Time for the first attempt to connect, with all transports that it tries. Default 10000. */
+  /** Time for the first attempt to connect, with all transports that it tries; 0: no limit. Default 10000. */
   connectTimeout?: number;
   /**
    * Silence after which an attempt goes on to the next transport, if there is one: a proxy may keep a WebSocket

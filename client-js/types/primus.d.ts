@@ -1,18 +1,21 @@
 // Declarations of the Primus client: the reference of its options, methods and events.
 
-/** A number of milliseconds, or words such as `"30 seconds"` or `"1.5h"`. */
+/**
+ * A number of milliseconds, or words such as `"30 seconds"` or `"1.5h"`. For anything else, and below 0, the default
+ * counts. No timer lasts longer than 24.8 days.
+ */
 export type Duration = number | string;
 
 export interface ReconnectOptions {
-  /** Base of the delays. Default 500 ms. */
+  /** Base of the delays: the first is between this and twice this. Default 500 ms. */
   min?: Duration;
-  /** No delay is longer. Default: no limit. */
+  /** No delay is longer, but for one that the server wishes; 0: no limit, the default. */
   max?: Duration;
-  /** Growth from attempt to attempt. Default 2. */
+  /** Growth from attempt to attempt, at least 1. Default 2. */
   factor?: number | string;
   /** Attempts before giving up. Default 10. */
   retries?: number | string;
-  /** Limit for one attempt. Default 30 s. */
+  /** Limit for one attempt; 0: none. Default 30 s. */
   'reconnect timeout'?: Duration;
 }
 
@@ -23,13 +26,16 @@ export interface PrimusOptions {
   url?: string | null;
   uri?: string | null;
   reconnect?: ReconnectOptions;
-  /** Limit for the first connection; false: none. Default 10 s. */
+  /**
+   * Limit for the first connection; false: none. Default 10 s. What opens later still counts, if the strategy has
+   * `timeout`, until the next attempt begins.
+   */
   timeout?: Duration | false;
   /** Silence after which the connection counts as lost; false: never. Default: what the server filled in. */
   pingTimeout?: Duration | false;
   /** When to reconnect: a list, a text with commas, or false. Default: all, without `timeout` if the server authorizes. */
   strategy?: Strategy[] | string | false;
-  /** Do not open by itself. */
+  /** Do not open by itself; until `open` has been called the network does not open it either. */
   manual?: boolean;
   /** false: long polling only, where the script has it. */
   websockets?: boolean;
@@ -84,6 +90,17 @@ export interface UrlParts {
   pathname: string;
   port: number;
   object?: boolean;
+}
+
+/** What `uri` is asked for; what is left out is as the URL has it. */
+export interface UriWish {
+  /** Default `http:`. */
+  protocol?: string;
+  query?: boolean;
+  secure?: boolean;
+  auth?: string | null;
+  pathname?: string | false;
+  port?: number | string;
 }
 
 export interface ParsedUrl {
@@ -218,8 +235,8 @@ export class Primus extends EventEmitter {
   parse(url: string): ParsedUrl;
   querystring(query: string): { [name: string]: string };
   querystringify(object: object, prefix?: boolean | string): string;
-  uri(options: { protocol: string; query?: boolean; secure?: boolean; object: true }): UrlParts;
-  uri(options: { protocol: string; query?: boolean; secure?: boolean }): string;
+  uri(options: UriWish & { object: true }): UrlParts;
+  uri(options: UriWish): string;
   /** Parts of the machinery that transports and plugins reach for. */
   initialise(): void;
   client(): void;

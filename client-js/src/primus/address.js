@@ -81,20 +81,25 @@ proto.parse = function (text) {
 };
 
 // Where to connect to: `protocol` is `ws:` or `http:`, without an `s`; `query` asks for the query, `object` for
-// the parts instead of the text. Listeners of `outgoing::url` may change the parts.
+// the parts instead of the text. What is wished for otherwise wins over what the URL says, and listeners of
+// `outgoing::url` may change all parts.
 proto.uri = function (wish) {
   var url = this.url;
-  var isSecure = 'secure' in wish ? wish.secure : /^(https|wss):$/.test(url.protocol);
-  var query = this.querystring(url.query);
-  var options = { protocol: wish.protocol, query: '', secure: isSecure, auth: url.auth, pathname: this.pathname };
-  if (wish.object) options.object = true;
+  var options = this.merge({
+    protocol: 'http:',
+    secure: /^(https|wss):$/.test(url.protocol),
+    auth: url.auth,
+    pathname: this.pathname
+  }, wish);
+  var hasQuery = options.query;
+  var query = this.querystring(hasQuery && url.query);
   query._primuscb = unique();
   options.query = this.querystringify(query);
-  options.port = +url.port || (isSecure ? 443 : 80);
+  options.port = 'port' in options ? +options.port : +url.port || (options.secure ? 443 : 80);
   this.emit('outgoing::url', options);
-  if (wish.object) return options;
-  return options.protocol.replace(/:?$/, options.secure ? 's:' : ':') + '//' + (options.auth && options.auth + '@') +
-    url.host + options.pathname + (wish.query && options.query ? '?' + options.query : '');
+  if (options.object) return options;
+  return options.protocol.replace(/:?$/, options.secure ? 's:' : ':') + '//' + (options.auth ? options.auth + '@' : '') +
+    url.host + (options.pathname || '').replace(/^\/?(?=.)/, '/') + (hasQuery && options.query ? '?' + options.query : '');
 };
 
 // Later ones win. Not deep.

@@ -18,11 +18,15 @@ function Primus(url, options) {
   function byDefault(name, value) {
     if (options[name] === undefined) options[name] = value;
   }
-  byDefault('queueSize', 1000);
-  byDefault('timeout', 10000);
+  // Where a number is due, only a number counts.
+  function limit(name, value) {
+    options[name] = duration(options[name], value);
+  }
+  limit('queueSize', 1000);
+  limit('timeout', 10000);
+  limit('pingTimeout', settings.pingTimeout);
   byDefault('reconnect', {});
   byDefault('transport', {});
-  byDefault('pingTimeout', settings.pingTimeout);
   // An empty list is no wish; none at all is false.
   if (Array.isArray(options.strategy) && !options.strategy.length) options.strategy = undefined;
   // A first attempt that the server refuses for lack of rights would be refused again and again.
@@ -43,6 +47,7 @@ function Primus(url, options) {
   self.timers = new Timers(self);
   self.recovery = new Recovery(self);
   self._lines = { outgoing: [], incoming: [] };
+  self._isEnded = !!options.manual; // the network may not open what nobody has opened
 
   self.initialise();
   self.client();

@@ -106,7 +106,8 @@ proto._write = function (data) {
 };
 
 proto._flush = function () {
-  this.buffer.splice(0).forEach(this._write, this);
+  // Without the second argument engines of ES5 take out nothing.
+  this.buffer.splice(0, this.buffer.length).forEach(this._write, this);
 };
 
 // Of a message only, the connection stays as it is.

@@ -10,7 +10,7 @@ function Recovery(client) {
   var options = client.options.reconnect;
   var self = this;
   function number(name, byDefault) {
-    self[name] = name in options ? duration(options[name]) : byDefault;
+    self[name] = duration(options[name], byDefault);
   }
   self._client = client;
   self.attempt = null;
@@ -38,7 +38,7 @@ recovery.reconnect = function (error) {
   var self = this;
   var client = self._client;
   var options = self.attempt;
-  var delay;
+  var failed, delay;
   if (client._isDestroyed || (options && options.backoff)) return self;
   if (!options) {
     options = self.attempt = {
@@ -58,19 +58,17 @@ recovery.reconnect = function (error) {
     options.backoff = false;
     return self._fail(options);
   }
-  options.attempt++;
+  failed = options.attempt++;
   options.backoff = true;
   // The server knows best when it is back, or how it wants the crowd spread; it says so for one time.
   delay = client._hint;
   client._hint = undefined;
   if (delay === undefined) {
     // The first delay is random too: those who lost a server together do not come back together.
-    delay = options.attempt === 1 ?
-      (0.5 + Math.random()) * options.min :
-      (1 + Math.random()) * options.min * Math.pow(options.factor, options.attempt - 1);
-    delay = Math.min(Math.round(delay), options.max);
+    delay = (1 + Math.random()) * Math.max(options.min, failed && 1) * Math.pow(Math.max(options.factor, 1), failed);
+    delay = Math.min(Math.round(delay), options.max || Infinity);
   }
-  options.scheduled = delay;
+  options.scheduled = delay = Math.min(delay, LONGEST_TIMER);
   client.timers.setTimeout('reconnect', function () { self._try(options); }, delay);
   client.emit('reconnect scheduled', options, error);
   return self;
@@ -81,7 +79,7 @@ recovery._try = function (options) {
   var client = self._client;
   options.backoff = false;
   options.duration = Date.now() - options.start;
-  client.timers.setTimeout('reconnect timeout', function () {
+  if (options['reconnect timeout']) client.timers.setTimeout('reconnect timeout', function () {
     var error = new Error('Failed to reconnect in a timely manner');
     options.duration = Date.now() - options.start;
     client.emit('reconnect timeout', error, options);

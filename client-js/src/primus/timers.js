@@ -6,15 +6,11 @@ var UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31557
 var DURATION = new RegExp('^\\s*(-?[\\d.]+)\\s*(?:(m(?:illi)?s(?:ec(?:ond)?)?|s(?:ec(?:ond)?)?|m(?:in(?:ute)?)?|' +
   'h(?:(?:ou)?r)?|d(?:ay)?|w(?:(?:ee)?k)?|y(?:(?:ea)?r)?)s?)?\\s*$', 'i');
 
-// What a browser's timer can hold; a longer one would fire at once.
-var LONGEST_TIMER = 2147483647;
-
-// `30 seconds`, `1.5h` or a number, in ms. What is not a duration is 0.
-function duration(value) {
-  var match = DURATION.exec(value);
+// `30 seconds`, `1.5h` or a number, in ms; `otherwise` for what is none of these, or below 0.
+function duration(value, otherwise) {
+  var match = typeof value === 'string' && DURATION.exec(value);
   var unit = match && (match[2] || 'ms').toLowerCase();
-  if (value === Infinity) return value;
-  return match ? match[1] * (/^m(illi)?s/.test(unit) ? 1 : UNITS[unit.charAt(0)]) || 0 : 0;
+  return measure(match ? match[1] * (/^m(illi)?s/.test(unit) ? 1 : UNITS[unit.charAt(0)]) : value, otherwise);
 }
 
 // `context` is the `this` of what the timers call.
@@ -27,10 +23,10 @@ function Timers(context) {
 Timers.prototype.setTimeout = function (name, fn, time) {
   var self = this;
   self.clear(name);
-  self._ids[name] = setTimeout(function () {
+  self._ids[name] = later(function () {
     delete self._ids[name];
     fn.call(self._context);
-  }, Math.min(duration(time), LONGEST_TIMER));
+  }, duration(time, 0));
   return self;
 };
 

@@ -83,7 +83,7 @@ function engineio(options, handlers, begin) {
       url += '&sid=' + sid;
       if (isOver) return queue.push('1');
       maxPayload = hello.maxPayload || Infinity;
-      link.silence = hello.pingInterval + hello.pingTimeout;
+      link.silence = measure(+hello.pingInterval + +hello.pingTimeout);
       if (SEVERAL_TRANSPORTS) stopSocket = stopSocket || upgrade(options, hello, session);
       return handlers.open();
     }

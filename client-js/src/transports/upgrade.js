@@ -26,8 +26,8 @@ function upgrade(options, hello, link) {
   }
 
   function plan() {
-    timer = setTimeout(probe, delay);
-    delay = Math.min(delay * 2, LONGEST_UPGRADE_DELAY);
+    timer = later(probe, delay);
+    delay = Math.min(Math.max(delay, 1) * 2, LONGEST_UPGRADE_DELAY);
   }
 
   function failed() {
@@ -53,7 +53,7 @@ function upgrade(options, hello, link) {
       };
     }
 
-    timer = options.fallbackTimeout && setTimeout(failed, options.fallbackTimeout);
+    timer = options.fallbackTimeout && later(failed, options.fallbackTimeout);
     try {
       socket = mine = dial(options, address(options, '/?EIO=4&transport=websocket&sid=' + hello.sid + '&'), {
         open: whileCurrent(function () { mine.send('2probe'); }),

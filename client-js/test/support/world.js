@@ -13,8 +13,9 @@ class Clock {
     this.now = 0;
     this.timers = new Map();
     this.next = 1;
-    this.setTimeout = (fn, delay = 0) => {
-      this.timers.set(this.next, { fn, at: this.now + delay });
+    // As in browsers: what is no time, and a time that is too long, fires at once.
+    this.setTimeout = (fn, delay) => {
+      this.timers.set(this.next, { fn, at: this.now + (delay > 0 && delay < 2 ** 31 ? Number(delay) : 0) });
       return this.next++;
     };
     this.clearTimeout = (id) => this.timers.delete(id);
@@ -135,7 +136,7 @@ class World {
     this.Client = load({
       setTimeout: (fn, delay) => this.clock.setTimeout(() => this.run(fn), delay),
       clearTimeout: this.clock.clearTimeout,
-      Math: { random: () => this.random, min: Math.min, pow: Math.pow },
+      Math: { random: () => this.random, min: Math.min, max: Math.max, pow: Math.pow },
       WebSocket: Socket,
       XMLHttpRequest: Request,
       location: { protocol: 'https:', host: 'example.org' },
@@ -218,4 +219,4 @@ class World {
   }
 }
 
-module.exports = { World, HELLO, DETAILS };
+module.exports = { Clock, World, HELLO, DETAILS };

@@ -99,7 +99,7 @@ function openEngineIo(client, handlers, address) {
     sid = hello.sid;
     if (isOver) return queue.push('1');
     maxPayload = hello.maxPayload || Infinity;
-    silence = hello.pingInterval + hello.pingTimeout || Infinity;
+    silence = measure(+hello.pingInterval + +hello.pingTimeout) || Infinity;
     link.socket.id = sid;
     hear();
     if (!client.AVOID_WEBSOCKETS && webSocket(client) && [].concat(hello.upgrades).indexOf('websocket') >= 0) {
@@ -154,7 +154,7 @@ function openEngineIo(client, handlers, address) {
       paused = null;
       carrier = socket;
       link.socket.transport.name = 'websocket';
-      queue.splice(0).forEach(put);
+      queue.splice(0, queue.length).forEach(put);
     },
     take: take,
     finish: finish

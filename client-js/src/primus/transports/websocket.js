@@ -11,8 +11,9 @@ function nothing() {}
 // link that it returns: `{send(message), close()}`; after `close()` nothing more is told.
 function dial(client, url, handlers) {
   var Socket = webSocket(client);
-  // Browsers pass over the third argument.
-  var socket = new Socket(url, [], client.transport);
+  // The third argument is for sockets of Node. Old browsers refuse even the second.
+  var isOfPage = typeof WebSocket !== 'undefined' && Socket === WebSocket;
+  var socket = isOfPage ? new Socket(url) : new Socket(url, [], client.transport);
   socket.binaryType = 'arraybuffer';
   socket.onopen = handlers.open;
   socket.onmessage = function (event) { handlers.message(event.data); };

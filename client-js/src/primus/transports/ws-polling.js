@@ -7,7 +7,7 @@ proto.client = function () {
 
   drive(this, function (client, handlers) {
     var isWished = !client.AVOID_WEBSOCKETS && settings.transports[0] !== 'polling' && webSocket(client);
-    var limit = client.options.fallbackTimeout === undefined ? FALLBACK_LIMIT : client.options.fallbackTimeout;
+    var limit = duration(client.options.fallbackTimeout, FALLBACK_LIMIT);
     var mayPoll = !hasWorked && canRequest(client);
     var address = client.uri({ protocol: isWished ? 'ws:' : 'http:', query: true });
     var timers = new Timers();
