@@ -7,8 +7,8 @@ use http::StatusCode;
 pub(crate) struct Fault {
     /// The HTTP status.
     pub(crate) status: StatusCode,
-    /// The number that clients know.
-    pub(crate) code: u8,
+    /// The number that clients know. `None` where theirs would say something else.
+    pub(crate) code: Option<u8>,
     /// The text that goes with it.
     pub(crate) message: &'static str,
 }
@@ -27,17 +27,20 @@ impl Fault {
     /// A body over the limit.
     pub(crate) const TOO_LARGE: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        ..Self::bad(3, "Payload too large")
+        code: None,
+        message: "Payload too large",
     };
     /// A body that did not come in time.
     pub(crate) const TOO_SLOW: Self = Self {
         status: StatusCode::REQUEST_TIMEOUT,
-        ..Self::bad(3, "Request timeout")
+        code: None,
+        message: "Request timeout",
     };
     /// The server cannot do what it should.
     pub(crate) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        ..Self::bad(3, "Internal error")
+        code: None,
+        message: "Internal error",
     };
     /// No more sessions in all.
     pub(crate) const FULL: Self = Self {
@@ -58,14 +61,18 @@ impl Fault {
     const fn bad(code: u8, message: &'static str) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
-            code,
+            code: Some(code),
             message,
         }
     }
 
     /// The JSON body.
     pub(crate) fn json(&self) -> String {
-        serde_json::json!({ "code": self.code, "message": self.message }).to_string()
+        let json = match self.code {
+            Some(code) => serde_json::json!({ "code": code, "message": self.message }),
+            None => serde_json::json!({ "message": self.message }),
+        };
+        json.to_string()
     }
 }
 
@@ -74,10 +81,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_numbers() {
+    fn codes_are_numbers_and_mean_one_thing() {
         assert_eq!(
             Fault::SESSION.json(),
             "{\"code\":1,\"message\":\"Session ID unknown\"}"
         );
+        // The table of clients has no code for these; 3 would say that the request is malformed.
+        for (fault, text) in [
+            (Fault::TOO_LARGE, "Payload too large"),
+            (Fault::TOO_SLOW, "Request timeout"),
+            (Fault::INTERNAL, "Internal error"),
+        ] {
+            assert_eq!(fault.json(), format!("{{\"message\":\"{text}\"}}"));
+        }
     }
 }

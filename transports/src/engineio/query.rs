@@ -11,8 +11,8 @@ pub(crate) enum TransportName {
     Websocket,
 }
 
-/// Most parameters of a query.
-const MAX_PARAMETERS: usize = 100;
+/// Parameters of a query that are looked at. Node does not look further either.
+const MAX_PARAMETERS: usize = 1000;
 
 /// What the query of a request says. A parameter that occurs twice is as good as wrong: which one a proxy in front
 /// of the server has looked at cannot be known.
@@ -32,16 +32,10 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads the text after `?`. `None` if it has more parameters than any client sends.
-    pub(crate) fn parse(query: &str) -> Option<Self> {
-        if memchr::memchr_iter(b'&', query.as_bytes())
-            .nth(MAX_PARAMETERS)
-            .is_some()
-        {
-            return None;
-        }
+    /// Reads the text after `?`.
+    pub(crate) fn parse(query: &str) -> Self {
         let mut found: [Option<Value<'_>>; 5] = Default::default();
-        for (name, value) in query.split('&').filter_map(parameter) {
+        for (name, value) in query.split('&').take(MAX_PARAMETERS).filter_map(parameter) {
             let slot = match &*name {
                 "EIO" => 0,
                 "transport" => 1,
@@ -57,7 +51,7 @@ impl Query {
         }
         let [protocol, transport, sid, base64, jsonp] = found;
         let jsonp = jsonp.map(|value| Jsonp::parse(value.text()));
-        Some(Self {
+        Self {
             protocol: version(protocol.as_ref()),
             transport: match transport.as_ref().map(Value::text) {
                 Some("polling") => Some(TransportName::Polling),
@@ -72,7 +66,7 @@ impl Query {
             base64: jsonp.is_some()
                 || base64.is_some_and(|value| !matches!(value.text(), "" | "0")),
             jsonp,
-        })
+        }
     }
 }
 
@@ -121,18 +115,18 @@ mod tests {
 
     #[test]
     fn parameters_are_read_once() {
-        let query = Query::parse("EIO=4&transport=polling&sid=abc&t=x&b64=1").unwrap();
+        let query = Query::parse("EIO=4&transport=polling&sid=abc&t=x&b64=1");
         assert_eq!(query.protocol, Some(Protocol::V4));
         assert_eq!(query.transport, Some(TransportName::Polling));
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.base64);
-        let escaped = Query::parse("&=&%45IO=%34&&transport=poll%69ng&s%69d=a+b%2Bc=&b64").unwrap();
+        let escaped = Query::parse("&=&%45IO=%34&&transport=poll%69ng&s%69d=a+b%2Bc=&b64");
         assert_eq!(escaped.protocol, Some(Protocol::V4));
         assert_eq!(escaped.transport, Some(TransportName::Polling));
         assert_eq!(escaped.sid.as_deref(), Some("a b+c="));
         assert!(!escaped.base64);
         let twice = "EIO=4&EIO=3&transport=polling&transport=polling&sid=a&sid=b";
-        let twice = Query::parse(twice).unwrap();
+        let twice = Query::parse(twice);
         assert_eq!(twice.protocol, None);
         assert_eq!(twice.transport, None);
         assert_eq!(twice.sid.as_deref(), Some(""));
@@ -145,11 +139,13 @@ mod tests {
             "EIO=x&transport=",
             "%00=%ff&EIO=%34%20",
         ] {
-            let query = Query::parse(query).unwrap();
+            let query = Query::parse(query);
             assert_eq!((query.protocol, query.transport), (None, None));
             assert!(!query.base64);
         }
-        assert_eq!(Query::parse(&"&a=1".repeat(1000)), None);
+        let many = "a=1&".repeat(MAX_PARAMETERS - 1);
+        let query = Query::parse(&format!("{many}EIO=4&sid=x"));
+        assert_eq!((query.protocol, query.sid), (Some(Protocol::V4), None));
     }
 
     #[test]
@@ -173,7 +169,7 @@ mod tests {
             ("EIO=4&EIO=4", None),
             ("EIO=&EIO=", None),
         ] {
-            assert_eq!(Query::parse(query).unwrap().protocol, protocol, "{query}");
+            assert_eq!(Query::parse(query).protocol, protocol, "{query}");
         }
     }
 
@@ -187,7 +183,7 @@ mod tests {
             ("sid=&sid=", Some("")),
             ("sid=a&sid=", Some("")),
         ] {
-            assert_eq!(Query::parse(query).unwrap().sid.as_deref(), sid, "{query}");
+            assert_eq!(Query::parse(query).sid.as_deref(), sid, "{query}");
         }
     }
 }

@@ -102,7 +102,6 @@ impl Polling {
     /// Checks what can be checked without waiting.
     pub(super) fn plan(&self, request: &Request<Body>, context: &Context) -> Result<Plan, Fault> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
-        let query = query.ok_or(Fault::REQUEST)?;
         let headers = request.headers();
         let transport = query
             .transport
