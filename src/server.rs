@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
+use crate::http::address::canonical_networks;
 use crate::http::{
     Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings,
     StaticOptions,
@@ -186,7 +187,7 @@ impl Server {
             trusted_proxies: match &router.primus {
                 // It has a layer of its own for this, which asks about the socket.
                 Some(_) => Vec::new().into(),
-                None => config.access.trusted_proxies.clone().into(),
+                None => canonical_networks(config.access.trusted_proxies.iter().copied()).into(),
             },
             max_connections: max_connections(config.access.max_connections),
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),

@@ -1,6 +1,6 @@
 //! The client's address, as far as proxies are trusted (Stellar specification, §10.6).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -25,7 +25,7 @@ pub(crate) fn of(
 ) -> Peer {
     let direct = Peer::direct(socket, secure);
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
-    if !is_trusted(&canonical(socket.ip())) {
+    if !is_trusted(&direct.ip) {
         return direct;
     }
     match forwarding {
@@ -116,21 +116,43 @@ fn entries<'a>(
         .filter(|entry| !entry.is_empty())
 }
 
-/// An address with or without port: `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`.
+/// An address with or without port: `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`. The zone of `fe80::1%eth2` means
+/// something on the proxy only.
 fn parse(entry: &str) -> Option<(IpAddr, Option<u16>)> {
-    if let Ok(ip) = entry.parse() {
-        return Some((canonical(ip), None));
-    }
-    if let Ok(address) = entry.parse::<SocketAddr>() {
-        return Some((canonical(address.ip()), Some(address.port())));
-    }
-    let inner = entry.strip_prefix('[')?.strip_suffix(']')?;
-    Some((canonical(inner.parse().ok()?), None))
+    let (address, port): (IpAddr, _) = match entry.strip_prefix('[') {
+        Some(inner) => {
+            let (address, end) = inner.split_once(']')?;
+            let port = match end {
+                "" => None,
+                end => Some(end.strip_prefix(':')?.parse().ok()?),
+            };
+            (without_zone(address).parse().ok()?, port)
+        }
+        None => match entry.parse::<SocketAddrV4>() {
+            Ok(address) => ((*address.ip()).into(), Some(address.port())),
+            Err(_) => (without_zone(entry).parse().ok()?, None),
+        },
+    };
+    Some((address.to_canonical(), port))
 }
 
-/// An IPv4 address that came as IPv6 is the IPv4 address.
-fn canonical(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
+fn without_zone(address: &str) -> &str {
+    match address.split_once('%') {
+        Some((address, zone)) if address.contains(':') && !zone.is_empty() => address,
+        _ => address,
+    }
+}
+
+/// The networks as peers' addresses are compared with them: one of IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) is
+/// one of IPv4.
+pub(crate) fn canonical_networks(networks: impl IntoIterator<Item = IpNet>) -> Vec<IpNet> {
+    let canonical = |network: IpNet| match (network.addr().to_canonical(), network.prefix_len()) {
+        (IpAddr::V4(address), length @ 96..) if network.addr().is_ipv6() => {
+            IpNet::new(address.into(), length - 96).unwrap_or(network)
+        }
+        _ => network,
+    };
+    networks.into_iter().map(canonical).collect()
 }
 
 #[cfg(test)]
@@ -228,6 +250,51 @@ mod tests {
         let headers = [("x-real-ip", "1.2.3.4"), ("x-forwarded-for", "6.6.6.6")];
         assert_eq!(peer_by(&forwarding, "127.0.0.1:5", &headers).0, "1.2.3.4");
         assert_eq!(peer_by(&forwarding, "9.9.9.9:5", &headers).0, "9.9.9.9");
+    }
+
+    #[test]
+    fn zones_are_left_out() {
+        for (value, expected) in [
+            ("fe80::1%eth2", ("fe80::1", 0)),
+            ("[fe80::1%eth2]", ("fe80::1", 0)),
+            ("[fe80::1%25eth2]:81", ("fe80::1", 81)),
+            ("fe80::1%3, 10.0.0.1", ("fe80::1", 0)),
+            ("fe80::1%", ("127.0.0.1", 5)),
+            ("1.2.3.4%eth2", ("127.0.0.1", 5)),
+            ("%eth2", ("127.0.0.1", 5)),
+            ("[fe80::1%eth2", ("127.0.0.1", 5)),
+        ] {
+            let (ip, port, _) = peer("127.0.0.1:5", &[("x-forwarded-for", value)]);
+            assert_eq!((&*ip, port), expected, "{value}");
+            let forwarded = format!("for=\"{}\"", value.split(',').next().unwrap());
+            let headers = [("forwarded", &*forwarded)];
+            let (ip, port, _) = peer_by(&Forwarding::Forwarded, "127.0.0.1:5", &headers);
+            assert_eq!((&*ip, port), expected, "{forwarded}");
+        }
+        assert_eq!(peer("[fe80::1%3]:5", &[]).0, "fe80::1");
+    }
+
+    #[test]
+    fn ipv4_on_an_ipv6_socket_is_ipv4() {
+        assert_eq!(
+            peer("[::ffff:9.9.9.9]:5", &[]),
+            ("9.9.9.9".into(), 5, false)
+        );
+        let forwarded = [("x-forwarded-for", "::ffff:1.2.3.4, [::ffff:10.0.0.1]:80")];
+        assert_eq!(peer("[::ffff:127.0.0.1]:5", &forwarded).0, "1.2.3.4");
+        let networks = [
+            "::ffff:10.0.0.0/104",
+            "::ffff:0:0/96",
+            "10.0.0.0/8",
+            "fe80::/10",
+            "::/0",
+        ];
+        let networks = canonical_networks(networks.map(|network| network.parse().unwrap()));
+        let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            networks,
+            ["10.0.0.0/8", "0.0.0.0/0", "10.0.0.0/8", "fe80::/10", "::/0"]
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::config::Web;
 
 /// Methods that a page of another origin may use.
 const METHODS: HeaderValue =
-    HeaderValue::from_static("HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+    HeaderValue::from_static("HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// The HTTP side of an app.
 #[derive(Debug)]
@@ -123,13 +123,6 @@ impl Api {
             .find(|(name, _)| name == "callback")
             .and_then(|(_, name)| callback_name(&name));
         let params = self.choose_action(parts, params);
-        if parts.method == Method::TRACE {
-            let outcome = Outcome {
-                params: Arc::new(params.into()),
-                ..Outcome::default()
-            };
-            return self.respond(requester, outcome, callback);
-        }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let outcome = Outcome {
                 error: Some(Error::TooManyPending),

@@ -32,9 +32,9 @@ use stellar_transports::{Body, BodyError, Lease, Progress, Socket};
 use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
-use super::address;
 use super::listener::{Security, Settings};
 use super::router::Router;
+use super::{address, gate};
 
 /// Most header bytes that a request may have; hyper answers 431 above. It does so above 100 headers, too, and is not told:
 /// a limit that is set makes it keep the places of headers on the heap.
@@ -239,24 +239,32 @@ impl Service<Request> for Requests {
     type Error = std::convert::Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
         let desk = Arc::clone(&self.desk);
         self.progress.count_request();
         if desk.answer.lock().is_none() {
-            let peer = address::of(
-                self.remote,
-                self.is_secure,
-                request.headers(),
-                &self.trusted,
-                &crate::primus::layer::Forwarding::XForwardedFor,
-            );
-            let router = Arc::clone(&self.router);
             let head = Head::of(&request);
-            let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
-            let answering = router.route(request, peer);
+            let answering = match gate::check(&mut request) {
+                Ok(()) => self.answer(request),
+                Err(refused) => Box::pin(std::future::ready(refused)),
+            };
             *desk.current.lock() = Some(Current { answering, head });
         }
         Answer(desk)
+    }
+}
+
+impl Requests {
+    fn answer(&self, request: Request) -> Answering {
+        let peer = address::of(
+            self.remote,
+            self.is_secure,
+            request.headers(),
+            &self.trusted,
+            &crate::primus::layer::Forwarding::XForwardedFor,
+        );
+        let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
+        self.router.route(request, peer)
     }
 }
 

@@ -255,9 +255,13 @@ async fn accept(
     let mut is_failing = false;
     loop {
         let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => {
+            Ok((stream, peer)) => {
                 is_failing = false;
-                accepted
+                // Clients of IPv4 come to `[::]` with addresses of IPv6, which nobody would recognise in the log.
+                (
+                    stream,
+                    SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+                )
             }
             Err(error) => {
                 // Said once, not at every try.

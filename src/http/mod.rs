@@ -3,6 +3,7 @@
 pub(crate) mod address;
 mod api;
 mod connection;
+mod gate;
 mod listener;
 mod params;
 mod router;

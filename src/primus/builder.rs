@@ -15,6 +15,7 @@ use super::server::{Primus, Shared};
 use super::transform::{BoxError, Transforms};
 use super::{CloseReason, Direction, Packet, Plugin, PrimusError, Spark, SparkError, Transform};
 use crate::engine::Hub;
+use crate::http::address::canonical_networks;
 
 pub(super) type Authorize =
     Box<dyn for<'a> Fn(&'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> + Send + Sync>;
@@ -210,7 +211,7 @@ impl Builder {
 
     /// Whose word about a client's address is taken. Default loopback only.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        self.forwarded.trusted = networks.into_iter().collect();
+        self.forwarded.trusted = canonical_networks(networks);
         self
     }
 

@@ -307,7 +307,10 @@ where
         let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
         let extensions = request.extensions();
         let peer = match (extensions.get::<Peer>(), extensions.get::<SocketAddr>()) {
-            (Some(peer), _) => *peer,
+            (Some(peer), _) => Peer {
+                ip: peer.ip.to_canonical(),
+                ..*peer
+            },
             (None, Some(address)) => Peer::direct(*address, false),
             (None, None) => Peer::direct(SocketAddr::from(([0, 0, 0, 0], 0)), false),
         };

@@ -18,10 +18,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer that is directly connected.
+    /// A peer that is directly connected. An IPv4 address that comes as IPv6, as sockets on `[::]` have it, is the IPv4
+    /// address.
     pub const fn direct(address: SocketAddr, secure: bool) -> Self {
         Self {
-            ip: address.ip(),
+            ip: address.ip().to_canonical(),
             port: address.port(),
             secure,
         }

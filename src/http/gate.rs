@@ -1,0 +1,152 @@
+//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), or an echo.
+
+use std::net::Ipv6Addr;
+
+use http::header::{ALLOW, CONNECTION, HOST, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use stellar_transports::{Body, body};
+
+/// The answer to a request that goes no further. It is the last one of its connection: what is behind such a request
+/// was perhaps meant for somebody else.
+///
+/// The host of one that may pass is in its `Host`, also if it was named in the target.
+pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Response<Body>> {
+    if request.method() == Method::TRACE {
+        let mut response = body::text(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered\n");
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(ALLOW, allowed);
+        return Err(last(response));
+    }
+    host(request.headers(), request.version()).map_err(refuse)?;
+    let target = match request.uri().authority() {
+        Some(authority) if request.method() != Method::CONNECT => authority.as_str(),
+        _ => return Ok(()),
+    };
+    // RFC 9112 §3.2.2: the target's host is the one that counts.
+    let named = HeaderValue::from_str(target).ok();
+    let named = named.filter(|_| is_host(target));
+    let named = named.ok_or_else(|| refuse("the target's host is not valid\n"))?;
+    request.headers_mut().insert(HOST, named);
+    Ok(())
+}
+
+fn host(headers: &HeaderMap, version: Version) -> Result<(), &'static str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version < Version::HTTP_11 => Ok(()),
+        (None, _) => Err("a Host header is missing\n"),
+        (Some(_), Some(_)) => Err("more than one Host header\n"),
+        (Some(host), None) if host.to_str().is_ok_and(is_host) => Ok(()),
+        (Some(_), None) => Err("the Host header is not valid\n"),
+    }
+}
+
+/// Whether it is `host`, `host:port` or nothing. Commas, which RFC 3986 would allow, look like two hosts.
+fn is_host(text: &str) -> bool {
+    let is_end = |end: &str| {
+        let port = end.strip_prefix(':');
+        end.is_empty() || port.is_some_and(|port| port.is_empty() || is_port(port))
+    };
+    if let Some(literal) = text.strip_prefix('[') {
+        return literal.split_once(']').is_some_and(|(address, end)| {
+            let address = address.split('%').next().unwrap_or_default();
+            address.parse::<Ipv6Addr>().is_ok() && is_end(end)
+        });
+    }
+    let (name, end) = text.split_at(text.find(':').unwrap_or(text.len()));
+    let is_name = !name.is_empty() || end.is_empty();
+    is_name && is_end(end) && name.bytes().all(is_of_a_name) && are_escapes_whole(name)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte)
+}
+
+fn are_escapes_whole(name: &str) -> bool {
+    let mut escapes = name.split('%').skip(1).map(str::as_bytes);
+    escapes.all(|rest| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit))
+}
+
+fn refuse(text: &'static str) -> Response<Body> {
+    last(body::text(StatusCode::BAD_REQUEST, text))
+}
+
+fn last(mut response: Response<Body>) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_what_is_none() {
+        for host in [
+            "",
+            "x",
+            "x:",
+            "x:80",
+            "a.b-c_d~e",
+            "1.2.3.4:65535",
+            "[::1]",
+            "[::1]:8080",
+            "[fe80::1%25eth0]",
+            "a%20b",
+            "xn--bcher-kva.example",
+            "EXAMPLE.com.",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in [
+            ":80",
+            " ",
+            "a b",
+            "a,b",
+            "a@b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "a\"b",
+            "<a>",
+            "x:y",
+            "x:80:80",
+            "x:65536",
+            "x:+1",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[]",
+            "http://x",
+            "a%2",
+            "a%zz",
+            "x:-1",
+            "a\tb",
+        ] {
+            assert!(!is_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_target_is_the_one_that_counts() {
+        let request = |target: &str| {
+            let request = Request::get(target).header(HOST, "other.example");
+            let mut request = request.body(()).unwrap();
+            let checked = check(&mut request).map_err(|refused| refused.status());
+            (checked, request.headers()[HOST].clone())
+        };
+        let (checked, host) = request("http://a.example:81/x");
+        assert_eq!((checked, host.to_str().unwrap()), (Ok(()), "a.example:81"));
+        let (checked, _) = request("http://somebody@a.example/x");
+        assert_eq!(checked, Err(StatusCode::BAD_REQUEST));
+        let (checked, host) = request("/x");
+        assert_eq!((checked, host.to_str().unwrap()), (Ok(()), "other.example"));
+    }
+}
