@@ -69,6 +69,8 @@ pub struct Tls {
 pub struct Access {
     /// Web origins that may connect besides the server's own, such as `https://example.com`. `*` allows all.
     pub origins: Vec<String>,
+    /// WebSocket sub-protocols that are agreed to, of those that a client offers. None: the first that it offers.
+    pub subprotocols: Vec<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Sockets open at once. 0: as many as the file limit allows, less a reserve.
@@ -79,6 +81,7 @@ impl Default for Access {
     fn default() -> Self {
         Self {
             origins: Vec::new(),
+            subprotocols: Vec::new(),
             trusted_proxies: vec![
                 IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
                 IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
@@ -500,6 +503,16 @@ impl Config {
             return fault(format!(
                 "the origin `{origin}` has no scheme: write https://{origin}"
             ));
+        }
+        #[cfg(feature = "ws")]
+        {
+            let mut names = self.access.subprotocols.iter();
+            if let Some(name) = names.find(|name| !stellar_transports::is_subprotocol(name)) {
+                return fault(format!(
+                    "access.subprotocols lists `{name}`, which is no name as RFC 6455 has them, or looks like the carrier \
+                     of a token"
+                ));
+            }
         }
         if self.client.global.is_empty() {
             return fault("client.global is empty: the script needs a name for its global".into());

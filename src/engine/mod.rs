@@ -87,6 +87,7 @@ pub struct Engine {
     handler: Arc<dyn Handler>,
     limits: Limits,
     origins: Origins,
+    subprotocols: Vec<String>,
     controls: Arc<dyn Controls>,
     metrics: Metrics,
 }
@@ -104,6 +105,7 @@ impl Engine {
             handler,
             limits: Limits::default(),
             origins: Origins::default(),
+            subprotocols: Vec::new(),
             controls: Arc::new(JsonControls),
             metrics: Metrics::default(),
         }
@@ -120,6 +122,14 @@ impl Engine {
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = origins;
+        self
+    }
+
+    /// Chooses the WebSocket sub-protocols that are agreed to: a client is answered with the first of its own that is among
+    /// them. Without any, with the first.
+    #[must_use]
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -150,8 +160,10 @@ impl Engine {
     pub fn start(self) -> Arc<Context> {
         let limits = self.limits.clone();
         let origins = self.origins.clone();
+        let subprotocols = self.subprotocols.clone();
         let controls = Arc::clone(&self.controls);
         let metrics = self.metrics.clone();
-        Context::start_speaking(Arc::new(self), limits, origins, controls, metrics)
+        let bus = Arc::new(self);
+        Context::start_speaking(bus, limits, origins, subprotocols, controls, metrics)
     }
 }

@@ -244,9 +244,9 @@ impl Service<Request> for Requests {
         self.progress.count_request();
         if desk.answer.lock().is_none() {
             let head = Head::of(&request);
-            let answering = match gate::check(&mut request) {
-                Ok(()) => self.answer(request),
-                Err(refused) => Box::pin(std::future::ready(refused)),
+            let answering = match gate::refusal(&mut request) {
+                None => self.answer(request),
+                Some(refused) => Box::pin(std::future::ready(refused)),
             };
             *desk.current.lock() = Some(Current { answering, head });
         }

@@ -10,14 +10,19 @@ use stellar_transports::{Body, body};
 /// was perhaps meant for somebody else.
 ///
 /// The host of one that may pass is in its `Host`, also if it was named in the target.
-pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Response<Body>> {
+pub(super) fn refusal<B>(request: &mut Request<B>) -> Option<Response<Body>> {
     if request.method() == Method::TRACE {
         let mut response = body::text(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not answered\n");
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers_mut().insert(ALLOW, allowed);
-        return Err(last(response));
+        return Some(last(response));
     }
-    host(request.headers(), request.version()).map_err(refuse)?;
+    let settled = settle_host(request).err();
+    settled.map(|text| last(body::text(StatusCode::BAD_REQUEST, text)))
+}
+
+fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
+    host(request.headers(), request.version())?;
     let target = match request.uri().authority() {
         Some(authority) if request.method() != Method::CONNECT => authority.as_str(),
         _ => return Ok(()),
@@ -25,7 +30,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Response<Body>> {
     // RFC 9112 §3.2.2: the target's host is the one that counts.
     let named = HeaderValue::from_str(target).ok();
     let named = named.filter(|_| is_host(target));
-    let named = named.ok_or_else(|| refuse("the target's host is not valid\n"))?;
+    let named = named.ok_or("the target's host is not valid\n")?;
     request.headers_mut().insert(HOST, named);
     Ok(())
 }
@@ -69,10 +74,6 @@ fn is_of_a_name(byte: u8) -> bool {
 fn are_escapes_whole(name: &str) -> bool {
     let mut escapes = name.split('%').skip(1).map(str::as_bytes);
     escapes.all(|rest| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit))
-}
-
-fn refuse(text: &'static str) -> Response<Body> {
-    last(body::text(StatusCode::BAD_REQUEST, text))
 }
 
 fn last(mut response: Response<Body>) -> Response<Body> {
@@ -139,14 +140,14 @@ mod tests {
         let request = |target: &str| {
             let request = Request::get(target).header(HOST, "other.example");
             let mut request = request.body(()).unwrap();
-            let checked = check(&mut request).map_err(|refused| refused.status());
-            (checked, request.headers()[HOST].clone())
+            let refused = refusal(&mut request).map(|refused| refused.status());
+            (refused, request.headers()[HOST].clone())
         };
-        let (checked, host) = request("http://a.example:81/x");
-        assert_eq!((checked, host.to_str().unwrap()), (Ok(()), "a.example:81"));
-        let (checked, _) = request("http://somebody@a.example/x");
-        assert_eq!(checked, Err(StatusCode::BAD_REQUEST));
-        let (checked, host) = request("/x");
-        assert_eq!((checked, host.to_str().unwrap()), (Ok(()), "other.example"));
+        let (refused, host) = request("http://a.example:81/x");
+        assert_eq!((refused, host.to_str().unwrap()), (None, "a.example:81"));
+        let (refused, _) = request("http://somebody@a.example/x");
+        assert_eq!(refused, Some(StatusCode::BAD_REQUEST));
+        let (refused, host) = request("/x");
+        assert_eq!((refused, host.to_str().unwrap()), (None, "other.example"));
     }
 }

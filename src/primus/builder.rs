@@ -61,6 +61,7 @@ pub struct Builder {
     options: stellar_transports::Options,
     limits: Limits,
     origins: Origins,
+    subprotocols: Vec<String>,
     cors: Cors,
     forwarded: Forwarded,
     layers: Vec<(Option<usize>, String, Arc<dyn Layer>)>,
@@ -91,6 +92,7 @@ impl Default for Builder {
             options: stellar_transports::Options::default(),
             limits: Limits::default(),
             origins: Origins::default(),
+            subprotocols: Vec::new(),
             cors: Cors::default(),
             forwarded: Forwarded::default(),
             layers: Vec::new(),
@@ -200,6 +202,13 @@ impl Builder {
     /// Which pages may connect besides those of the server's own origin, over every transport. Default none; `*` is all.
     pub fn origins<S: AsRef<str>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
         self.origins = Origins::allow(origins);
+        self
+    }
+
+    /// The WebSocket sub-protocols that are agreed to, of those that a client offers: the first of its own that is among
+    /// them. Default: the first. One that carries a token (`stellar.bearer.<token>`) is never said back.
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -365,6 +374,13 @@ impl Builder {
         if !is_name(&self.global) {
             return Err(PrimusError::Global(self.global));
         }
+        #[cfg(feature = "ws")]
+        {
+            let mut names = self.subprotocols.iter();
+            if let Some(name) = names.find(|name| !stellar_transports::is_subprotocol(name)) {
+                return Err(PrimusError::Subprotocol(name.clone()));
+            }
+        }
         let mut options = self.options;
         options.pathname.clone_from(&pathname);
         let layers = Layers::standard(self.forwarded, self.cors, self.origins.clone());
@@ -384,6 +400,7 @@ impl Builder {
             options,
             limits: self.limits,
             origins: self.origins,
+            subprotocols: self.subprotocols,
             metrics: self.metrics,
             layers,
             plugins: self.plugins.into(),

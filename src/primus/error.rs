@@ -21,6 +21,11 @@ pub enum PrimusError {
     /// A global name that scripts cannot have.
     #[error("`{0}` is no name that a script can have")]
     Global(String),
+    /// A WebSocket sub-protocol that nobody can agree to.
+    #[error(
+        "the sub-protocol `{0}` is no name as RFC 6455 has them, or looks like the carrier of a token"
+    )]
+    Subprotocol(String),
     /// The port cannot be had.
     #[error(transparent)]
     Serve(#[from] crate::ServeError),

@@ -44,6 +44,7 @@ pub(super) struct Shared {
     pub(super) options: stellar_transports::Options,
     pub(super) limits: Limits,
     pub(super) origins: Origins,
+    pub(super) subprotocols: Vec<String>,
     pub(super) metrics: Metrics,
     pub(super) layers: Layers,
     pub(super) plugins: Arc<[Arc<dyn Plugin>]>,

@@ -76,6 +76,7 @@ impl Endpoint {
         let context = Engine::with_hub(Arc::clone(&shared.hub), dispatcher)
             .limits(shared.limits.clone())
             .origins(shared.origins.clone())
+            .subprotocols(shared.subprotocols.iter().cloned())
             .controls(Arc::new(super::dispatch::Strings(Arc::clone(
                 &shared.parser,
             ))))

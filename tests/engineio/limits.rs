@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::closing::rest_of;
-use crate::support::engineio::{Line, Opening, Packet, Reply, Session, Version};
+use crate::support::engineio::{Line, Opening, Packet, Reply, Request, Session, Version, exchange};
 use crate::support::{Binary, Client, within};
 use crate::{QUICK, SESSIONS, SLACK, closed_for, metric, metric_becomes};
 
@@ -310,4 +310,33 @@ async fn a_message_over_the_limit_of_all_transports_closes_the_session() {
         rest_of(&mut session).await;
     }
     assert_eq!(metric(&server, &closed_for("message_too_big")).await, 2);
+}
+
+#[tokio::test]
+async fn what_clients_have_no_code_for_has_none() {
+    let server = Binary::configured("[polling]\nmax_payload_bytes = 1024\n");
+    for version in Version::BOTH {
+        let mut session = Session::greeted(server.address, version).await;
+        let reply = session.post_reply(vec![b'4'; 2000]).await;
+        assert_is(&reply, 413, "{\"message\":\"Payload too large\"}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_parameters_are_read_and_no_more() {
+    let server = Binary::demo();
+    for version in Version::BOTH {
+        let many = "a=1&".repeat(900);
+        let opening = Opening::new(server.address, version).query(&many);
+        let mut session = opening.session().await;
+        session.expect_welcome().await;
+        session.details().await;
+        let number = version.number();
+        for (before, status) in [(997, 200), (998, 400)] {
+            let query = "a=1&".repeat(before);
+            let target = format!("/engine.io/?EIO={number}&{query}x=1&transport=polling");
+            let reply = exchange(server.address, &Request::get(&target)).await;
+            assert_eq!(reply.status, status, "{before}");
+        }
+    }
 }

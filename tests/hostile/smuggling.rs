@@ -86,18 +86,97 @@ async fn ambiguous_lengths_end_the_connection() {
 }
 
 #[tokio::test]
-async fn length_and_chunks_together_end_the_connection() {
+async fn length_and_chunks_together_are_chunks_and_the_end_of_the_connection() {
     let arena = Arena::demo().await;
-    // RFC 9112 §6.3: whatever the answer, the connection is closed after it.
+    // RFC 9112 §6.3: the chunks count, and whatever the answer, the connection is closed after it.
     for headers in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 42\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
     ] {
-        let request =
-            format!("POST /api/status HTTP/1.1\r\nHost: x\r\n{headers}\r\n0\r\n\r\n{HIDDEN}");
+        let body = "9\r\n{\"key\":1}\r\n0\r\n\r\n";
+        let request = format!(
+            "POST /api/cacheTest HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n{body}{HIDDEN}"
+        );
         let answer = exchange(&arena, &request).await;
-        assert!(answers(&answer) <= 1, "{headers}: {answer}");
+        assert_eq!(answers(&answer), 1, "{headers}: {answer}");
+        assert!(answer.contains("\"key\": 1"), "{headers}: {answer}");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn an_unclear_host_ends_the_connection() {
+    let mut arena = Arena::demo().await;
+    for path in [
+        "/",
+        "/api/status",
+        "/engine.io/?EIO=4&transport=polling",
+        "/ws",
+        "/metrics",
+    ] {
+        for (version, hosts) in [
+            ("1.1", ""),
+            ("1.1", "Host: x\r\nHost: x\r\n"),
+            ("1.0", "Host: x\r\nHost: y\r\n"),
+            ("1.1", "Host: a b\r\n"),
+            ("1.1", "Host: a, b\r\n"),
+            ("1.1", "Host: a,b\r\n"),
+            ("1.1", "Host: x@evil.test\r\n"),
+            ("1.1", "Host: x/y\r\n"),
+            ("1.1", "Host: http://x\r\n"),
+            ("1.1", "Host: x:port\r\n"),
+            ("1.1", "Host: x:65536\r\n"),
+            ("1.1", "Host: [::1\r\n"),
+            ("1.1", "Host: ::1\r\n"),
+            ("1.1", "Host: \u{e9}\r\n"),
+            ("1.1", "Host: <x>\r\n"),
+            ("1.0", "Host: x\"y\r\n"),
+        ] {
+            let request = format!("GET {path} HTTP/{version}\r\n{hosts}\r\n{HIDDEN}");
+            let answer = exchange(&arena, &request).await;
+            let status = format!("HTTP/{version} 400 ");
+            assert!(answer.starts_with(&status), "{hosts:?} {path}: {answer}");
+            let served = answer.matches("HTTP/1.").count();
+            assert_eq!(served, 1, "{hosts:?} {path}: {answer}");
+        }
+        for head in [
+            "HTTP/1.0\r\n",
+            "HTTP/1.1\r\nHost:\r\n",
+            "HTTP/1.1\r\nHost: [::1]:8080\r\n",
+            "HTTP/1.1\r\nHost: a_b.example:\r\n",
+        ] {
+            let answer = exchange(&arena, &format!("GET {path} {head}\r\n")).await;
+            assert!(!answer.contains(" 400 "), "{head:?} {path}: {answer}");
+        }
+        arena.serves().await;
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn nothing_is_echoed_by_trace() {
+    let arena = Arena::demo().await;
+    for path in [
+        "/",
+        "/api/status",
+        "/engine.io/?EIO=4&transport=polling",
+        "/ws",
+        "/primus",
+        "/metrics",
+        "*",
+    ] {
+        let request = format!("TRACE {path} HTTP/1.1\r\nHost: x\r\nCookie: hush\r\n\r\n{HIDDEN}");
+        let answer = exchange(&arena, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
+        assert_eq!(answers(&answer), 1, "{path}: {answer}");
+        assert!(!answer.contains("hush"), "{answer}");
+        let allowed = answer.lines().find_map(|line| line.strip_prefix("allow: "));
+        assert!(
+            allowed.is_some_and(|allowed| !allowed.contains("TRACE")),
+            "{answer}"
+        );
     }
     arena.survives().await;
 }

@@ -3,6 +3,16 @@
 use crate::raw::{self, KEY, Raw, TEXT};
 use crate::{Arena, DOORS};
 
+/// Where a WebSocket may begin, in every dialect.
+const SOCKETS: [&str; 6] = [
+    "/primus",
+    "/ws",
+    "/primus/?EIO=4&transport=websocket",
+    "/engine.io/?EIO=3&transport=websocket",
+    "/engine.io/?EIO=4&transport=websocket",
+    "/socket.io/?EIO=4&transport=websocket",
+];
+
 /// Routes where nobody may switch protocols.
 const CLOSED: [&str; 21] = [
     "/",
@@ -141,6 +151,22 @@ async fn each_fault_of_a_handshake_has_its_answer() {
                 400,
             ),
             ("two keys", changed(&key, &format!("{key}\r\n{key}")), 400),
+            (
+                "a body",
+                changed(
+                    "Upgrade: websocket",
+                    "Upgrade: websocket\r\nContent-Length: 5",
+                ),
+                400,
+            ),
+            (
+                "chunks",
+                changed(
+                    "Upgrade: websocket",
+                    "Upgrade: websocket\r\nTransfer-Encoding: chunked",
+                ),
+                400,
+            ),
             ("POST", changed("GET ", "POST "), 400),
             ("HEAD", changed("GET ", "HEAD "), 400),
             ("OPTIONS", changed("GET ", "OPTIONS "), 400),
@@ -177,12 +203,10 @@ async fn headers_are_read_whatever_their_case_and_place_in_lists() {
             .replace("Upgrade: websocket", "uPGRADE: h2c, WebSocket")
             .replace("Connection: Upgrade", "connection: keep-alive, upgrade");
         assert_eq!(answer(&arena, request).await.status, 101);
-        // Offers are not taken up.
-        let offers = "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Extensions: permessage-deflate; \
-                      client_max_window_bits=99, x-unknown; a=\"b\"\r\n";
+        // Extensions are not taken up.
+        let offers = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=99, x-unknown; a=\"b\"\r\n";
         let found = answer(&arena, raw::handshake(door, offers)).await;
         assert_eq!(found.status, 101);
-        assert_eq!(found.header("sec-websocket-protocol"), None);
         assert_eq!(found.header("sec-websocket-extensions"), None);
     }
     arena.survives().await;
@@ -242,5 +266,120 @@ async fn a_refused_handshake_leaves_no_connection() {
             .await,
         50
     );
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn offered_subprotocols_are_answered_with_the_first() {
+    let arena = Arena::demo().await;
+    for door in SOCKETS {
+        for (offers, expected) in [
+            ("", None),
+            ("Sec-WebSocket-Protocol: json\r\n", Some("json")),
+            ("Sec-WebSocket-Protocol: b, a\r\n", Some("b")),
+            (
+                "sec-websocket-protocol: b ,\ta\r\nSec-WebSocket-Protocol: c\r\n",
+                Some("b"),
+            ),
+            (
+                "Sec-WebSocket-Protocol: stellar.bearer.hush, stellar\r\n",
+                Some("stellar"),
+            ),
+            ("Sec-WebSocket-Protocol: stellar.bearer.hush\r\n", None),
+        ] {
+            let found = answer(&arena, raw::handshake(door, offers)).await;
+            assert_eq!(found.status, 101, "{offers:?} at {door}");
+            assert_eq!(
+                found.header("sec-websocket-protocol"),
+                expected,
+                "{offers:?} at {door}"
+            );
+            assert!(!found.head.contains("hush"), "{}", found.head);
+        }
+        for offers in [
+            "",
+            ",",
+            "a,",
+            "a,,b",
+            "a, a",
+            "a b",
+            "a/b",
+            "\"a\"",
+            "\u{e9}",
+            "a\r\nSec-WebSocket-Protocol: a",
+        ] {
+            let header = format!("Sec-WebSocket-Protocol: {offers}\r\n");
+            let found = answer(&arena, raw::handshake(door, &header)).await;
+            assert_eq!(found.status, 400, "{offers:?} at {door}");
+            assert_eq!(
+                found.header("connection"),
+                Some("close"),
+                "{offers:?} at {door}"
+            );
+        }
+        let many: Vec<_> = (0..3000).map(|number| format!("n{number}")).collect();
+        let header = format!("Sec-WebSocket-Protocol: {}\r\n", many.join(","));
+        let found = answer(&arena, raw::handshake(door, &header)).await;
+        assert_eq!(found.header("sec-websocket-protocol"), Some("n0"), "{door}");
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_listed_subprotocol_is_answered_and_no_other() {
+    let arena = Arena::configured("[access]\nsubprotocols = [\"chat.v2\", \"chat.v1\"]\n").await;
+    for door in SOCKETS {
+        for (offers, expected) in [
+            ("json, chat.v1, chat.v2", Some("chat.v1")),
+            ("chat.v2", Some("chat.v2")),
+            ("json", None),
+            ("CHAT.V2", None),
+        ] {
+            let header = format!("Sec-WebSocket-Protocol: {offers}\r\n");
+            let found = answer(&arena, raw::handshake(door, &header)).await;
+            assert_eq!(found.status, 101, "{offers} at {door}");
+            assert_eq!(
+                found.header("sec-websocket-protocol"),
+                expected,
+                "{offers} at {door}"
+            );
+        }
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_handshake_with_a_body_is_refused_with_all_that_is_behind_it() {
+    let arena = Arena::demo().await;
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for door in SOCKETS {
+        for (length, body) in [
+            (
+                format!("Content-Length: {}\r\n", hidden.len()),
+                hidden.to_owned(),
+            ),
+            ("Content-Length: 5\r\n".to_owned(), format!("hello{hidden}")),
+            (
+                "Transfer-Encoding: chunked\r\n".to_owned(),
+                format!("0\r\n\r\n{hidden}"),
+            ),
+        ] {
+            let mut attacker = Raw::connect(arena.address()).await;
+            attacker.write(raw::handshake(door, &length) + &body).await;
+            let answer = String::from_utf8_lossy(&attacker.rest().await).into_owned();
+            assert!(
+                answer.starts_with("HTTP/1.1 400 "),
+                "{length} at {door}: {answer}"
+            );
+            assert_eq!(
+                answer.matches("HTTP/1.1 ").count(),
+                1,
+                "{length} at {door}: {answer}"
+            );
+        }
+        // None is as good as no word about one.
+        let found = answer(&arena, raw::handshake(door, "Content-Length: 0\r\n")).await;
+        assert_eq!(found.status, 101, "{door}");
+    }
     arena.survives().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Binary, Client};
+use crate::support::{Binary, Client, server};
 use crate::web::{self, Reply, request};
 
 async fn get(server: &Binary, headers: &[(&str, &str)]) -> Reply {
@@ -212,4 +212,59 @@ async fn nobody_else_is_believed() {
         assert_eq!(found["remoteIP"], "127.0.0.1");
         assert_ne!(found["remotePort"], 4321);
     }
+}
+
+#[tokio::test]
+async fn an_ipv4_client_of_an_ipv6_socket_has_its_ipv4_address() {
+    let app = stellar::demo::actions(stellar::app::App::builder());
+    let config = server::config(|config| {
+        config.polling.max_sessions_per_address = 1;
+        config.access.trusted_proxies = vec!["::ffff:127.0.0.1/128".parse().unwrap()];
+    });
+    let app = app.options(config.app_options()).build().unwrap();
+    let server = stellar::Server::new(app.clone()).config(config);
+    let Some(server) = server::start_dual(app, server).await else {
+        return;
+    };
+    let shown = async |headers: &[(&str, &str)]| {
+        let client = Client::connect(server.address, "/ws", headers).await;
+        let details = client
+            .map_err(|refused| refused.status)
+            .unwrap()
+            .details()
+            .await;
+        let request = headers
+            .iter()
+            .fold(request("GET", "/api/status"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        let reply = web::send(server.address, request, "").await.json();
+        let requester = reply["requesterInformation"]["remoteIP"].clone();
+        (details["remoteIP"].clone(), requester)
+    };
+    for (forwarded, expected) in [
+        (None, "127.0.0.1"),
+        (Some("198.51.100.7"), "198.51.100.7"),
+        (Some("::ffff:198.51.100.7"), "198.51.100.7"),
+        (Some("fe80::1%eth2"), "fe80::1"),
+        (Some("[fe80::1%eth2]:80"), "fe80::1"),
+    ] {
+        let headers = forwarded.map(|address| ("x-forwarded-for", address));
+        let (details, requester) = shown(headers.as_slice()).await;
+        assert_eq!(
+            (&details, &requester),
+            (&expected.into(), &expected.into()),
+            "{forwarded:?}"
+        );
+    }
+    // Also where addresses are counted: both are one.
+    let open = async |forwarded: &str| {
+        let opening = request("GET", "/engine.io/?EIO=4&transport=polling");
+        let opening = opening.header("x-forwarded-for", forwarded);
+        web::send(server.address, opening, "").await.status
+    };
+    assert_eq!(open("198.51.100.8").await, 200);
+    assert_eq!(open("::ffff:198.51.100.8").await, 429);
+    assert_eq!(open("fe80::2%eth1").await, 200);
+    assert_eq!(open("fe80::2%eth2").await, 429);
 }

@@ -77,6 +77,30 @@ impl Secure {
 }
 
 #[tokio::test]
+async fn a_subprotocol_is_agreed_on_over_tls() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let secure = Secure::new("");
+    for door in ["/ws", "/primus", "/engine.io/?EIO=4&transport=websocket"] {
+        let mut stream = secure.stream().await;
+        let offer = "Sec-WebSocket-Protocol: stellar.bearer.hush, json\r\n";
+        let handshake = crate::raw::handshake(door, offer);
+        stream.write_all(handshake.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let byte = within("the answer", stream.read_u8()).await.unwrap();
+            head.push(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{door}: {head}");
+        assert!(
+            head.contains("sec-websocket-protocol: json\r\n"),
+            "{door}: {head}"
+        );
+        assert!(!head.contains("hush"), "{door}: {head}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_the_script_and_the_actions_come_over_https() {
     let secure = Secure::new("");
     assert!(

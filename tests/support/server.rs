@@ -37,7 +37,20 @@ pub(crate) async fn start_app(app: App, config: Config) -> Running {
 
 /// Runs a server of the test's own making for an app.
 pub(crate) async fn start_server(app: App, server: Server) -> Running {
-    let bound = server.listen(([127, 0, 0, 1], 0)).bind().await;
+    run(app, server.listen(([127, 0, 0, 1], 0))).await
+}
+
+/// Serves an app on all addresses of this machine, of IPv6 and IPv4; `None` where there is no IPv6.
+pub(crate) async fn start_dual(app: App, server: Server) -> Option<Running> {
+    drop(std::net::TcpListener::bind("[::]:0").ok()?);
+    let everywhere = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+    let mut running = run(app, server.listen(everywhere)).await;
+    running.address = SocketAddr::from(([127, 0, 0, 1], running.address.port()));
+    Some(running)
+}
+
+async fn run(app: App, server: Server) -> Running {
+    let bound = server.bind().await;
     let bound = bound.expect("the server of the test can be bound");
     let address = bound.local_addr().expect("a bound server has an address");
     let hub = Arc::clone(bound.hub());

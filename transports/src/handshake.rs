@@ -92,6 +92,13 @@ impl Handshake {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// The WebSocket sub-protocol that the peer is told: one that it has offered. `None` without any, and for a peer that
+    /// begins by polling, whose WebSocket comes later.
+    #[cfg(feature = "ws")]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.extensions.get::<Subprotocol>()?.0.to_str().ok()
+    }
 }
 
 /// A handshake that was let in: what [`Context::admit`](crate::Context::admit) gives, and what
@@ -113,6 +120,11 @@ impl Admitted {
         self.0
     }
 }
+
+/// The sub-protocol that was agreed on.
+#[cfg(feature = "ws")]
+#[derive(Clone, Debug)]
+pub(crate) struct Subprotocol(pub(crate) http::HeaderValue);
 
 /// Why a handshake was turned away, and what the peer is told (Primus specification, §3.2 and §12).
 #[derive(Clone, Debug, PartialEq)]

@@ -233,6 +233,12 @@ pub fn is_under(path: &str, prefix: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether a server may ask for this WebSocket sub-protocol: a name as RFC 6455 has them, and not one that carries a secret.
+#[cfg(feature = "ws")]
+pub fn is_subprotocol(name: &str) -> bool {
+    ws::can_be_wanted(name)
+}
+
 /// Whether the query has a parameter called `name`.
 pub fn has_parameter(query: &str, name: &str) -> bool {
     query

@@ -135,6 +135,8 @@ pub struct Context {
     pub limits: Limits,
     /// Which web origins may connect.
     pub origins: Origins,
+    /// The WebSocket sub-protocols that are agreed to, of those that a client offers. None here: the first offered.
+    pub subprotocols: Vec<String>,
     /// How Primus's control strings are written.
     pub controls: Arc<dyn Controls>,
     /// Counters.
@@ -233,10 +235,12 @@ impl Context {
         origins: Origins,
         metrics: Metrics,
     ) -> Arc<Self> {
-        Self::start_speaking(bus, limits, origins, Arc::new(JsonControls), metrics)
+        let controls = Arc::new(JsonControls);
+        Self::start_speaking(bus, limits, origins, Vec::new(), controls, metrics)
     }
 
-    /// As [`start`](Self::start), with control strings written in some other way.
+    /// As [`start`](Self::start), with [sub-protocols](Self::subprotocols) and with control strings written in some other
+    /// way.
     ///
     /// # Panics
     ///
@@ -245,6 +249,7 @@ impl Context {
         bus: Arc<dyn Bus>,
         limits: Limits,
         origins: Origins,
+        subprotocols: Vec<String>,
         controls: Arc<dyn Controls>,
         metrics: Metrics,
     ) -> Arc<Self> {
@@ -253,6 +258,7 @@ impl Context {
             sweep: Sweep::new(limits.ping_interval),
             limits,
             origins,
+            subprotocols,
             controls,
             metrics,
             tasks: TaskTracker::new(),

@@ -22,8 +22,8 @@ const KINDS = Object.keys(CLIENTS).flatMap((client) => DOORS.flatMap((door) => O
 
 // A client that keeps `inbox`, the JSON of its messages, and `story`, what happened to it. `ended` resolves with the
 // reason of its close. It may still be opening.
-function start(t, url, { client, door, way }) {
-  const socket = new CLIENTS[client](url, { path: door, transports: WAYS[way] });
+function start(t, url, { client, door, way }, options = {}) {
+  const socket = new CLIENTS[client](url, { path: door, transports: WAYS[way], ...options });
   socket.inbox = new Inbox();
   socket.story = [];
   socket.sent = 0;

@@ -206,6 +206,7 @@ impl Polling {
         context: &Arc<Context>,
     ) -> Result<Response<Body>, Refused> {
         let upgrade = hyper::upgrade::on(&mut request);
+        accept.note(&mut request);
         let (parts, _) = request.into_parts();
         let opening = self.admit(parts, peer, opens, context).await?;
         let read_buffer = self.options.read_buffer;

@@ -122,7 +122,7 @@ impl Polling {
             return Err(Fault::ORIGIN);
         }
         if transport == TransportName::Websocket || wants_websocket(headers) {
-            return self.plan_websocket(request, &query, transport);
+            return self.plan_websocket(request, &query, transport, context);
         }
         let Some(sid) = &query.sid else {
             if request.method() != Method::GET {
@@ -148,6 +148,7 @@ impl Polling {
         request: &Request<Body>,
         query: &Query,
         transport: TransportName,
+        context: &Context,
     ) -> Result<Plan, Fault> {
         let session = match &query.sid {
             Some(sid) => Some(self.session(sid)?),
@@ -158,8 +159,7 @@ impl Polling {
         if session.is_none() {
             protocol?;
         }
-        let accept = match handshake::check(request.method(), request.version(), request.headers())
-        {
+        let accept = match handshake::check(request, context) {
             _ if transport != TransportName::Websocket => return Err(Fault::REQUEST),
             Ok(accept) => accept,
             Err(Invalid::NotAnUpgrade) => return Err(Fault::REQUEST),

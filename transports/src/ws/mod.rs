@@ -6,6 +6,7 @@ mod dialect;
 pub(crate) mod frame;
 pub(crate) mod handshake;
 mod language;
+mod subprotocol;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) use connection::Pump;
 pub(crate) use language::Language;
 #[cfg(feature = "polling")]
 pub(crate) use language::close_frame;
+pub(crate) use subprotocol::can_be_wanted;
 
 /// How long the HTTP side may take to let go of a socket after the `101` was promised.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,8 +93,7 @@ impl Transport for Ws {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
-        let accept = match handshake::check(request.method(), request.version(), request.headers())
-        {
+        let accept = match handshake::check(&request, context) {
             Ok(accept) => accept,
             Err(invalid) => {
                 context.metrics.count_refusal("handshake");
@@ -104,6 +105,7 @@ impl Transport for Ws {
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
         let upgrade = hyper::upgrade::on(&mut request);
+        accept.note(&mut request);
         let (parts, _) = request.into_parts();
         let dialect = self.dialect_of(parts.uri.path());
         let handshake = Handshake::new("ws", dialect.name(), peer, parts);
