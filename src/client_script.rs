@@ -9,6 +9,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use serde::Serialize;
 use sha1::{Digest, Sha1};
+use stellar_transports::Place;
 
 use crate::config::Config;
 
@@ -18,7 +19,7 @@ struct Variant {
     /// What it calls the ways that it knows to reach the server, the preferred one first.
     transports: &'static [&'static str],
     /// Where it connects to.
-    path: &'static str,
+    place: Place,
     readable: &'static str,
     minified: &'static str,
 }
@@ -26,26 +27,26 @@ struct Variant {
 const VARIANTS: &[Variant] = &[
     Variant {
         transports: &["ws"],
-        path: "/primus",
+        place: Place::Primus,
         readable: include_str!("../client-js/dist/ws.js"),
         minified: include_str!("../client-js/dist/ws.min.js"),
     },
     Variant {
         transports: &["polling"],
-        path: "/primus",
+        place: Place::Primus,
         readable: include_str!("../client-js/dist/polling.js"),
         minified: include_str!("../client-js/dist/polling.min.js"),
     },
     Variant {
         transports: &["ws", "polling"],
-        path: "/primus",
+        place: Place::Primus,
         readable: include_str!("../client-js/dist/ws-polling.js"),
         minified: include_str!("../client-js/dist/ws-polling.min.js"),
     },
     Variant {
         // WebSocket and long polling are one door of one transport here, open or closed together.
         transports: &["socketio", "socketio-polling"],
-        path: "/socket.io",
+        place: Place::SocketIo,
         readable: include_str!("../client-js/dist/socketio.js"),
         minified: include_str!("../client-js/dist/socketio.min.js"),
     },
@@ -109,7 +110,7 @@ pub fn generate(
     let settings = Settings {
         url: config.client.url.as_deref(),
         api_path: format!("/{}", config.web.url_path_for_actions),
-        path: variant.path,
+        path: config.doors.of(variant.place),
         default_room: &config.client.default_room,
         simultaneous_actions: config.general.simultaneous_actions,
         transports: &names,

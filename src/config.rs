@@ -31,6 +31,8 @@ pub struct Config {
     pub transport: Vec<String>,
     /// The folder whose files are served. None: no files, or the demo's own with `--demo`.
     pub public: Option<PathBuf>,
+    /// The paths of the doors.
+    pub doors: stellar_transports::Paths,
     /// HTTPS.
     pub tls: Tls,
     /// Who may connect, and how many.
@@ -329,6 +331,7 @@ impl Default for Config {
                 .map(|entry| entry.name.to_owned())
                 .collect(),
             public: None,
+            doors: stellar_transports::Paths::default(),
             tls: Tls::default(),
             access: Access::default(),
             limits: LimitsConfig::default(),
@@ -491,6 +494,7 @@ impl Config {
                 "general.refused_verbs lists `{unknown}`, which is no verb"
             ));
         }
+        self.check_doors()?;
         self.check_transport_sections()?;
         if !matches!(self.limits.ping_interval_ms, 0 | 20..=3_600_000) {
             return fault(
@@ -521,6 +525,33 @@ impl Config {
             return fault("general.starting_rooms lists a room without a name".into());
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// Checks that nobody else is where the doors are.
+    fn check_doors(&self) -> Result<(), ConfigError> {
+        let mut reserved = vec![
+            ("/healthz".to_owned(), "operations"),
+            ("/readyz".to_owned(), "operations"),
+            ("/metrics".to_owned(), "operations"),
+        ];
+        let (web, script) = (&self.web, &self.client.name);
+        for (segment, owner) in [
+            (&web.url_path_for_actions, "web.url_path_for_actions"),
+            (&web.url_path_for_files, "web.url_path_for_files"),
+        ] {
+            if !segment.is_empty() {
+                reserved.push((format!("/{segment}"), owner));
+            }
+        }
+        if !script.is_empty() {
+            let endings = ["", ".js", ".min.js", ".mjs"];
+            reserved.extend(endings.map(|end| (format!("/{script}{end}"), "client.name")));
+        }
+        self.doors
+            .check(&reserved)
+            .map_err(|error| ConfigError::Value(format!("doors.{}: {error}", error.place())))
     }
 }
 
@@ -597,6 +628,7 @@ mod tests {
         all.tls.cert = Some("x".into());
         all.tls.key = Some("x".into());
         all.client.url = Some("x".into());
+        all.socketio.client_dir = Some("x".into());
         let all = toml::to_string(&all).unwrap();
         for line in all.lines().filter(|line| !line.is_empty()) {
             let name = line.split_once(" = ").map_or(line, |(name, _)| name);

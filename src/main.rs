@@ -12,6 +12,7 @@ use clap::Parser;
 use stellar::app::App;
 use stellar::client_script::{self, Format};
 use stellar::config::{Config, ConfigError};
+use stellar::transports::Place;
 use stellar::{Bound, Drain, ServeError, Server, Signals};
 
 /// Connections are many small pieces that come and go on several threads.
@@ -196,14 +197,15 @@ fn announce(
             continue;
         };
         for door in entry.doors {
-            let base = if door.path == "/ws" {
+            let base = if door.place == Place::Ws {
                 base.replacen("http", "ws", 1)
             } else {
                 base.clone()
             };
             lines.push(format!(
                 "  {name:<10} {base}{} ({})",
-                door.path, door.clients
+                door.path(&settings.doors),
+                door.clients
             ));
         }
     }

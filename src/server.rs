@@ -14,7 +14,7 @@ use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::address::canonical_networks;
 use crate::http::{
     Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings,
-    StaticOptions,
+    SocketIoClient, StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
 use crate::signals::Signals;
@@ -172,7 +172,11 @@ impl Server {
         let router = Router {
             context,
             transports,
-            pathname: stellar_transports::PATHNAME.to_owned(),
+            paths: options.paths,
+            socketio_client: SocketIoClient::new(
+                config.socketio.client_dir.as_deref(),
+                statics(&config),
+            ),
             api,
             scripts: match &primus {
                 Some(_) => Scripts::none(),
@@ -242,11 +246,15 @@ fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
             max_fields: config.limits.max_fields,
             deadline: Duration::from_millis(config.limits.body_timeout_ms),
         },
-        statics: StaticOptions {
-            max_age: Duration::from_secs(config.web.file_cache_seconds),
-            etag: config.web.enable_etag,
-        },
+        statics: statics(config),
     })
+}
+
+fn statics(config: &Config) -> StaticOptions {
+    StaticOptions {
+        max_age: Duration::from_secs(config.web.file_cache_seconds),
+        etag: config.web.enable_etag,
+    }
 }
 
 /// How many sockets may be open: what is configured, or what the file limit allows.

@@ -328,6 +328,10 @@ pub fn decode_path(path: &str) -> Option<String> {
 }
 
 fn mime_of(path: &Path) -> &'static str {
+    // Source maps, which the table does not know.
+    if path.extension().is_some_and(|end| end == "map") {
+        return "application/json";
+    }
     mime_guess::from_path(path)
         .first_raw()
         .unwrap_or(UNKNOWN_TYPE)

@@ -1,11 +1,13 @@
 //! The sections of the transports, each named after its transport.
 
+use std::path::PathBuf;
 #[cfg(feature = "polling")]
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError};
+use crate::http::SocketIoClient;
 
 /// The `ws` transport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +92,8 @@ pub struct SocketIoConfig {
     pub connect_timeout_ms: u64,
     /// Most binary attachments of one packet. Over it the session is closed with 1002.
     pub max_attachments: usize,
+    /// The folder `dist` of the npm package `socket.io-client`, whose scripts are served below the door.
+    pub client_dir: Option<PathBuf>,
 }
 
 impl Default for SocketIoConfig {
@@ -117,6 +121,7 @@ impl Default for SocketIoConfig {
             compression_bytes,
             connect_timeout_ms: 45_000,
             max_attachments: 10,
+            client_dir: None,
         }
     }
 }
@@ -137,6 +142,7 @@ impl SocketIoConfig {
             compression_bytes,
             connect_timeout_ms: _,
             max_attachments: _,
+            client_dir: _,
         } = *self;
         PollingConfig {
             ping_interval_ms,
@@ -215,7 +221,7 @@ impl Config {
     /// The options of the transports.
     pub(crate) fn transport_options(&self) -> stellar_transports::Options {
         stellar_transports::Options {
-            pathname: stellar_transports::PATHNAME.to_owned(),
+            paths: self.doors.clone(),
             #[cfg(feature = "ws")]
             ws: stellar_transports::ws::Options {
                 read_buffer: self.ws.read_buffer_bytes,
@@ -240,6 +246,15 @@ impl Config {
         }
         self.polling.check("polling")?;
         self.socketio.engine().check("socketio")?;
+        if let Some(folder) = &self.socketio.client_dir
+            && !SocketIoClient::is_in(folder)
+        {
+            return Err(ConfigError::Value(format!(
+                "socketio.client_dir: there is no socket.io.js in {}: name the folder `dist` of the npm package \
+                 socket.io-client, such as node_modules/socket.io-client/dist",
+                folder.display()
+            )));
+        }
         if self.socketio.connect_timeout_ms == 0 {
             return fault("socketio.connect_timeout_ms is 0, so that nobody could connect");
         }

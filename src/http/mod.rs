@@ -8,6 +8,7 @@ mod listener;
 mod params;
 mod router;
 mod routes;
+mod socketio_client;
 mod statics;
 
 pub(crate) use api::Api;
@@ -17,4 +18,5 @@ pub(crate) use params::BodyLimits;
 pub(crate) use router::{Router, serve_script};
 pub use routes::{Route, RouteMethod};
 pub(crate) use routes::{RouteError, Routes};
+pub(crate) use socketio_client::SocketIoClient;
 pub(crate) use statics::StaticOptions;

@@ -9,29 +9,28 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderVa
 use http::header::{IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use prometheus_client::registry::Registry;
-use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, accept, body, primus};
+use stellar_transports::{Body, Context, Paths, Peer, REGISTRY, Transport, accept, body, primus};
 
 use super::api::Api;
+use super::socketio_client::SocketIoClient;
 use crate::client_script::{Script, Scripts};
 use crate::primus::{Endpoint, Libraries};
 
-/// Paths that no transport can have, although some are below a door.
-const FIXED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/primus/spec"];
+/// Paths that no transport can have.
+const OPERATIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Where Primus's client library is.
-const LIBRARY: [&str; 3] = [
-    "/primus/primus.js",
-    "/primus/primus.min.js",
-    "/primus/primus.mjs",
-];
+/// What is below the door of Primus's clients, and for no transport.
+const BESIDE_PRIMUS: [&str; 4] = ["/spec", "/primus.js", "/primus.min.js", "/primus.mjs"];
 
 /// All routes of one server.
 #[derive(Debug)]
 pub(crate) struct Router {
     pub(crate) context: Arc<Context>,
     pub(crate) transports: Vec<Arc<dyn Transport>>,
-    /// Where Primus's clients come in.
-    pub(crate) pathname: String,
+    /// Where the doors are.
+    pub(crate) paths: Paths,
+    /// The client that servers of socket.io's kind bring along.
+    pub(crate) socketio_client: SocketIoClient,
     /// Actions and files, when there is an app.
     pub(crate) api: Option<Api>,
     /// A server of Primus's kind, which then has everything but the operators' pages.
@@ -98,11 +97,17 @@ impl Router {
     /// The transport at whose door the request is.
     fn transport_for(&self, request: &Request<Body>) -> Option<&Arc<dyn Transport>> {
         let path = request.uri().path();
-        if FIXED.contains(&path) || LIBRARY.contains(&path) {
+        if OPERATIONS.contains(&path) || self.beside_primus(path).is_some() {
             return None;
         }
         let mut transports = self.transports.iter();
         transports.find(|transport| transport.claims(request))
+    }
+
+    /// The name of what is not a transport's below the door of Primus's clients.
+    fn beside_primus<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let name = path.strip_prefix(&*self.paths.primus)?;
+        BESIDE_PRIMUS.contains(&name).then_some(name)
     }
 
     /// What operators ask.
@@ -137,15 +142,14 @@ impl Router {
 
     async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let path = request.uri().path();
-        if path == "/primus/spec" {
-            return body::json(StatusCode::OK, self.spec());
-        }
-        if LIBRARY.contains(&path)
-            && let Some(name) = path.strip_prefix(&*self.pathname)
-        {
-            let query = request.uri().query();
-            let answer = self.libraries.answer(name, query, request.headers());
-            return answer.unwrap_or_else(not_found);
+        match self.beside_primus(path) {
+            Some("/spec") => return body::json(StatusCode::OK, self.spec()),
+            Some(name) => {
+                let query = request.uri().query();
+                let answer = self.libraries.answer(name, query, request.headers());
+                return answer.unwrap_or_else(not_found);
+            }
+            None => {}
         }
         let closed = self.closed_door(&request);
         if let Some(response) = closed {
@@ -171,10 +175,36 @@ impl Router {
                 ),
             };
         }
+        // In boxes of their own: a held poll keeps the future of this function.
+        if let Some(name) = self.socketio_client.named(&self.paths.socketio, path) {
+            return Box::pin(self.answer_socketio_client(name, request, peer)).await;
+        }
         match &self.api {
-            // In a box of its own: a held poll keeps the future of this function.
             Some(api) => Box::pin(api.answer(request, peer)).await,
             None => not_found(),
+        }
+    }
+
+    /// Answers with a script of socket.io's client: from the folder that was chosen for them, from the public one, or
+    /// with where to get it.
+    async fn answer_socketio_client(
+        &self,
+        name: &str,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> Response<Body> {
+        let (method, headers) = (request.method().clone(), request.headers());
+        if let Some(response) = self.socketio_client.answer(name, &method, headers).await {
+            return response;
+        }
+        let response = match &self.api {
+            Some(api) => api.answer(request, peer).await,
+            None => not_found(),
+        };
+        if response.status() == StatusCode::NOT_FOUND {
+            SocketIoClient::missing(name, &method).unwrap_or(response)
+        } else {
+            response
         }
     }
 
@@ -185,7 +215,7 @@ impl Router {
         let transformer = entry.map_or("custom", |entry| entry.transformer);
         primus::spec(
             self.context.limits.ping_interval,
-            &self.pathname,
+            &self.paths.primus,
             "json",
             transformer,
         )
@@ -199,7 +229,7 @@ impl Router {
             entry
                 .doors
                 .iter()
-                .any(|door| door.is_for(path, query, &self.pathname))
+                .any(|door| door.is_for(path, query, &self.paths))
         })?;
         let open: Vec<String> = self
             .transports
@@ -209,7 +239,7 @@ impl Router {
                 let doors: Vec<_> = entry
                     .doors
                     .iter()
-                    .map(|door| door.path_with(&self.pathname))
+                    .map(|door| door.path(&self.paths))
                     .collect();
                 format!("{} ({})", entry.name, doors.join(", "))
             })

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use stellar_transports::{Handshake, Limits, Metrics, Origins, Refusal, Transport};
+use stellar_transports::{
+    Handshake, Limits, Metrics, Origins, Paths, PathsError, Refusal, Transport,
+};
 
 use super::inbox::Listener;
 use super::layer::{Cors, Forwarded, Forwarding, Layer, Layers};
@@ -80,7 +82,7 @@ impl Default for Builder {
     fn default() -> Self {
         let names = stellar_transports::REGISTRY.iter();
         Self {
-            pathname: stellar_transports::PATHNAME.to_owned(),
+            pathname: Paths::default().primus,
             global: "Primus".to_owned(),
             client_url: None,
             parser: Arc::new(Json),
@@ -382,7 +384,13 @@ impl Builder {
             }
         }
         let mut options = self.options;
-        options.pathname.clone_from(&pathname);
+        options.paths.primus.clone_from(&pathname);
+        options.paths.check(&[]).map_err(|error| match error {
+            PathsError::Invalid {
+                place: "primus", ..
+            } => PrimusError::Pathname(self.pathname.clone()),
+            error => PrimusError::Doors(error),
+        })?;
         let layers = Layers::standard(self.forwarded, self.cors, self.origins.clone());
         for (at, name, layer) in self.layers {
             match at {
@@ -431,12 +439,11 @@ impl Builder {
 
 /// The pathname as it is matched.
 fn pathname(given: &str) -> Result<String, PrimusError> {
-    let invalid = || PrimusError::Pathname(given.to_owned());
     let segments = given.trim_matches('/');
-    let pathname = format!("/{segments}");
-    let uri: http::Uri = pathname.parse().map_err(|_| invalid())?;
-    let is_plain = uri.path() == pathname && !segments.is_empty();
-    is_plain.then_some(pathname).ok_or_else(invalid)
+    if segments.is_empty() {
+        return Err(PrimusError::Pathname(given.to_owned()));
+    }
+    Ok(format!("/{segments}"))
 }
 
 impl std::fmt::Debug for Builder {

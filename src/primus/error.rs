@@ -9,9 +9,12 @@ use super::{Direction, ParserError};
 pub enum PrimusError {
     /// The pathname cannot be one.
     #[error(
-        "the pathname `{0}` is none: it begins with a slash, has a name behind it, and no `?` or `#`"
+        "the pathname `{0}` is none: it begins with a slash and has a name behind it, of letters, digits and - . _ ~ /"
     )]
     Pathname(String),
+    /// The door of another kind of client is where Primus's is to be, or is nowhere.
+    #[error("doors.{place}: {0}", place = .0.place())]
+    Doors(stellar_transports::PathsError),
     /// There is no transport of this name.
     #[error("there is no transport `{0}`: choose of ws, polling and socketio")]
     Transport(String),

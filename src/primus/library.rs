@@ -99,7 +99,7 @@ pub fn app_library(config: &Config, global: &str, format: Format) -> Option<Stri
 fn for_app(config: &Config, transports: &[String], global: &str, format: Format) -> Option<String> {
     let interval = config.limits.ping_interval_ms;
     let options = Options {
-        pathname: stellar_transports::PATHNAME,
+        pathname: &config.doors.primus,
         global,
         url: config.client.url.as_deref(),
         ping_interval: (interval > 0).then(|| Duration::from_millis(interval)),

@@ -125,10 +125,10 @@ impl Endpoint {
             request.uri().path(),
             request.uri().query().unwrap_or_default(),
         );
-        let pathname = &self.shared.pathname;
+        let paths = &self.shared.options.paths;
         let entry = REGISTRY.iter().find(|entry| {
             let mut doors = entry.doors.iter();
-            doors.any(|door| door.is_for(path, query, pathname))
+            doors.any(|door| door.is_for(path, query, paths))
         })?;
         Some(entry.name)
     }

@@ -104,6 +104,32 @@ async fn a_wrong_configuration_is_2() {
         2,
         &["web.routes", "/x", "version 9 of the action `status`"],
     );
+    for (text, says) in [
+        ("[doors]\nprimus = \"/api\"\n", "web.url_path_for_actions"),
+        ("[doors]\nws = \"/primus/ws\"\n", "below `/primus`"),
+        ("[doors]\nws = \"/healthz\"\n", "operations"),
+        ("[doors]\nws = \"/stellar-client.js\"\n", "client.name"),
+        (
+            "[doors]\nengineio = \"/public/eio\"\n",
+            "web.url_path_for_files",
+        ),
+        ("[doors]\nsocketio = \"sio/\"\n", "write /sio"),
+        ("[client]\nname = \"ws\"\n", "client.name"),
+        ("[web]\nurl_path_for_actions = \"primus\"\n", "doors.primus"),
+        (
+            "[socketio]\nclient_dir = \"/nowhere/dist\"\n",
+            "node_modules/socket.io-client/dist",
+        ),
+    ] {
+        let (finished, _) = with(text).await;
+        let key = text.split(['[', ']']).nth(1).unwrap();
+        let key = if key == "socketio" {
+            "socketio.client_dir"
+        } else {
+            "doors."
+        };
+        assert_one_line(&finished, 2, &[key, says]);
+    }
     let finished = serve(&["--config", "/nowhere/stellar.toml"]).await;
     assert_one_line(&finished, 2, &["/nowhere/stellar.toml"]);
     let finished = serve(&["--public", "/nowhere/public"]).await;

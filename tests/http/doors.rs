@@ -116,9 +116,128 @@ async fn a_client_of_socket_io_may_be_a_public_file_at_its_usual_place() {
         assert_eq!((reply.status, reply.text()), (200, "io = 1;"));
         let missing = web::get(server.address, "/socket.io/socket.io.js").await;
         assert_eq!(missing.status, 404);
+        assert!(missing.text().starts_with("console.error('"));
+        assert_eq!(
+            missing.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        let map = web::get(server.address, "/socket.io/socket.io.js.map").await;
+        assert_eq!(map.status, 404);
+        assert!(!map.text().contains("console"));
         let door = web::get(server.address, "/socket.io/?transport=polling").await;
         assert_eq!(door.status, 400);
     }
+}
+
+#[tokio::test]
+async fn only_the_scripts_of_a_client_folder_are_served() {
+    let package = tempfile::tempdir().unwrap();
+    let dist = package.path().join("dist");
+    std::fs::create_dir(&dist).unwrap();
+    for (name, content) in [
+        ("dist/socket.io.js", "io = 2;"),
+        ("dist/index.js", "secret"),
+        ("package.json", "secret"),
+        ("socket.io.min.js", "secret"),
+    ] {
+        std::fs::write(package.path().join(name), content).unwrap();
+    }
+    let config = format!("[socketio]\nclient_dir = {:?}\n", dist.to_str().unwrap());
+    let server = Binary::serve(&["--transport", "ws,socketio"], &config);
+    let get = async |path: &str| web::get(server.address, path).await;
+    let script = get("/socket.io/socket.io.js?v=4").await;
+    assert_eq!((script.status, script.text()), (200, "io = 2;"));
+    assert_eq!(
+        script.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
+    assert_eq!(script.header("access-control-allow-origin"), "*");
+    assert_eq!(
+        script.header("cache-control"),
+        "max-age=60, must-revalidate, public"
+    );
+    let tag = script.header("etag").to_owned();
+    let again = request("GET", "/socket.io/socket.io.js").header("If-None-Match", tag);
+    assert_eq!(web::send(server.address, again, "").await.status, 304);
+    for path in [
+        "/socket.io/index.js",
+        "/socket.io/package.json",
+        "/socket.io/../package.json",
+        "/socket.io/..%2fsocket.io.min.js",
+        "/socket.io/%2e%2e/socket.io.min.js",
+        "/socket.io/socket.io.js/../../package.json",
+        "/socket.io//socket.io.js",
+        "/socket.io/./index.js",
+        "/socket.io/socket.io.min.js",
+        "/socket.io/dist/socket.io.js",
+    ] {
+        let reply = get(path).await;
+        assert!(
+            matches!(reply.status, 400 | 404),
+            "{path}: {}",
+            reply.status
+        );
+        assert!(!reply.text().contains("secret"), "{path}");
+    }
+    let post = web::send(
+        server.address,
+        request("POST", "/socket.io/socket.io.js"),
+        "",
+    )
+    .await;
+    assert_eq!(post.status, 405);
+    let head = web::send(
+        server.address,
+        request("HEAD", "/socket.io/socket.io.js"),
+        "",
+    )
+    .await;
+    assert_eq!((head.status, head.text()), (200, ""));
+}
+
+/// The announcement, closed doors and scripts say where the doors are; what has moved away is a path like any other.
+#[tokio::test]
+async fn doors_are_where_they_are_chosen() {
+    let doors = "[doors]\nprimus = \"/live\"\nws = \"/plain/ws\"\nengineio = \"/eio\"\nsocketio = \"/sio\"\n";
+    let server = Binary::serve(&["--demo", "--transport", "ws,socketio"], doors);
+    let text = server.announcement.join("\n");
+    for part in ["/live (", "/plain/ws (", "/sio ("] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    for (path, status) in [
+        ("/live", 426),
+        ("/plain/ws", 426),
+        ("/live/?EIO=4", 400),
+        ("/eio/?EIO=4", 400),
+        ("/sio/?EIO=4&transport=polling", 200),
+        ("/live/spec", 200),
+        ("/live/primus.js", 200),
+        ("/primus", 404),
+        ("/primus/spec", 404),
+        ("/primus/primus.js", 404),
+        ("/ws", 404),
+        ("/engine.io/?EIO=4", 404),
+        ("/socket.io/?EIO=4", 404),
+        ("/live/primus.jsx", 426),
+    ] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!(reply.status, status, "{path}");
+    }
+    let closed = web::get(server.address, "/eio/?EIO=4").await.json();
+    assert_eq!(
+        closed["error"],
+        "the transport `polling` is not open on this server; open: ws (/live, /plain/ws); socketio (/sio)"
+    );
+    let spec = web::get(server.address, "/live/spec").await.json();
+    assert_eq!(spec["pathname"], "/live");
+    let script = web::get(server.address, "/stellar-client.js").await;
+    assert!(script.text().contains("\"path\":\"/live\""));
+    let script = web::get(server.address, "/stellar-client.js?transport=socketio").await;
+    assert!(script.text().contains("\"path\":\"/sio\""));
+    let script = web::get(server.address, "/live/primus.js").await;
+    assert!(script.text().contains("\"pathname\":\"/live\""));
+    let missing = web::get(server.address, "/sio/socket.io.js").await;
+    assert!(missing.text().starts_with("console.error('"));
 }
 
 #[tokio::test]

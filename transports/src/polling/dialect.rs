@@ -13,8 +13,8 @@ use super::speaker::{Speaker, Subprotocol};
 use crate::engineio::Protocol;
 use crate::primus::{self, Control, Controls};
 use crate::{
-    Admitted, CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Peer,
-    Refusal,
+    Admitted, CloseReason, Context, Dialect, Handshake, Incoming, IncomingPayload, Message, Paths,
+    Peer, Refusal,
 };
 
 /// Packets in one form, with Primus's control strings inside messages or without.
@@ -86,26 +86,12 @@ const fn name(speaks_primus: bool) -> &'static str {
 
 /// JSON in every message; Primus's control strings too, at its own door.
 #[derive(Debug)]
-pub(super) struct Json {
-    pathname: String,
-}
-
-impl Json {
-    pub(super) fn at(pathname: &str) -> Self {
-        Self {
-            pathname: pathname.to_owned(),
-        }
-    }
-}
+pub(super) struct Json;
 
 #[async_trait]
 impl Subprotocol for Json {
     fn transport(&self) -> &'static str {
         "polling"
-    }
-
-    fn pathname(&self) -> &str {
-        &self.pathname
     }
 
     async fn admit(
@@ -114,8 +100,9 @@ impl Subprotocol for Json {
         parts: Parts,
         peer: Peer,
         context: &Arc<Context>,
+        paths: &Paths,
     ) -> Result<Box<dyn Speaker>, Refusal> {
-        let speaks_primus = crate::is_under(parts.uri.path(), &self.pathname);
+        let speaks_primus = crate::is_under(parts.uri.path(), &paths.primus);
         let handshake = Handshake::new(self.transport(), name(speaks_primus), peer, parts);
         let admitted = context.admit(handshake).await?;
         Ok(Box::new(JsonSpeaker {

@@ -53,7 +53,7 @@ pub(crate) use self::table::Place;
 use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Misfit, Protocol, Timing};
 use crate::ws::handshake::Accept;
-use crate::{Body, Context, Peer, Transport, body};
+use crate::{Body, Context, Paths, Peer, Transport, body};
 
 /// Bytes of a refused request's body that HTTP reads away by itself.
 const SMALL_BODY: u64 = 4096;
@@ -109,6 +109,7 @@ pub struct Polling {
     /// Whether WebSockets are let in: for sessions that begin on one, and as upgrades.
     has_websocket: bool,
     subprotocol: Box<dyn Subprotocol>,
+    paths: Paths,
     table: Arc<Table>,
     /// Started with the first session, because that takes a runtime.
     clock: OnceLock<Arc<Clock>>,
@@ -117,14 +118,14 @@ pub struct Polling {
 impl Polling {
     /// Builds it. `has_websocket` lets sessions move to a WebSocket, or begin on one.
     pub fn new(options: Options, has_websocket: bool) -> Self {
-        let subprotocol = dialect::Json::at(crate::PATHNAME);
+        let subprotocol = dialect::Json;
         Self::speaking(Box::new(subprotocol), options, has_websocket)
     }
 
-    /// Chooses where Primus's clients come in. Default `/primus`.
+    /// Chooses where the doors are.
     #[must_use]
-    pub fn with_pathname(mut self, pathname: &str) -> Self {
-        self.subprotocol = Box::new(dialect::Json::at(pathname));
+    pub fn with_paths(mut self, paths: &Paths) -> Self {
+        self.paths.clone_from(paths);
         self
     }
 
@@ -136,6 +137,7 @@ impl Polling {
     ) -> Self {
         Self {
             subprotocol,
+            paths: Paths::default(),
             table: Table::new(options.max_sessions, options.max_sessions_per_address),
             options,
             has_websocket,
@@ -169,7 +171,9 @@ impl Polling {
             transport: subprotocol.transport(),
             protocol,
             base64,
-            speaker: subprotocol.admit(protocol, parts, peer, context).await?,
+            speaker: subprotocol
+                .admit(protocol, parts, peer, context, &self.paths)
+                .await?,
             may_upgrade: self.has_websocket,
             timing: self.timing(),
             max_payload: self.options.max_payload,
@@ -340,7 +344,7 @@ impl Transport for Polling {
     }
 
     fn claims(&self, request: &Request<Body>) -> bool {
-        crate::is_at_door(self.name(), request.uri(), self.subprotocol.pathname())
+        crate::is_at_door(self.name(), request.uri(), &self.paths)
     }
 
     async fn serve(

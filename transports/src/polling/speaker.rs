@@ -12,18 +12,13 @@ use super::session::Session;
 use super::table::Place;
 use crate::engineio::Protocol;
 use crate::primus::Controls;
-use crate::{CloseReason, Context, Dialect, IncomingPayload, Peer, Refusal};
+use crate::{CloseReason, Context, Dialect, IncomingPayload, Paths, Peer, Refusal};
 
 /// What the sessions of one transport speak.
 #[async_trait]
 pub(crate) trait Subprotocol: fmt::Debug + Send + Sync + 'static {
     /// The transport's name.
     fn transport(&self) -> &'static str;
-
-    /// Where Primus's clients come in.
-    fn pathname(&self) -> &str {
-        crate::PATHNAME
-    }
 
     /// Decides whether a session may be opened. Whoever wants to ask the application asks it here, or later.
     async fn admit(
@@ -32,6 +27,7 @@ pub(crate) trait Subprotocol: fmt::Debug + Send + Sync + 'static {
         parts: Parts,
         peer: Peer,
         context: &Arc<Context>,
+        paths: &Paths,
     ) -> Result<Box<dyn Speaker>, Refusal>;
 }
 

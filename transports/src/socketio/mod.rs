@@ -37,7 +37,7 @@ use self::client::Client;
 use self::library::Library;
 use crate::engineio::Protocol;
 use crate::polling::{self, Polling, Speaker, Subprotocol};
-use crate::{Body, Context, Handshake, Peer, Refusal, Transport};
+use crate::{Body, Context, Handshake, Paths, Peer, Refusal, Transport};
 
 /// Options of the `socketio` transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +141,13 @@ impl SocketIo {
             polling: Polling::speaking(Box::new(subprotocol), engine, true),
         }
     }
+
+    /// Chooses where the doors are.
+    #[must_use]
+    pub fn with_paths(mut self, paths: &Paths) -> Self {
+        self.polling = self.polling.with_paths(paths);
+        self
+    }
 }
 
 #[async_trait]
@@ -183,6 +190,7 @@ impl Subprotocol for SocketIoProtocol {
         parts: Parts,
         peer: Peer,
         context: &Arc<Context>,
+        _paths: &Paths,
     ) -> Result<Box<dyn Speaker>, Refusal> {
         context.check_not_draining()?;
         let library = self

@@ -18,8 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::{
-    Admitted, Body, CloseReason, Connection, Context, Dialect, Handshake, Lease, Peer, Socket,
-    Transport, body,
+    Admitted, Body, CloseReason, Connection, Context, Dialect, Handshake, Lease, Paths, Peer,
+    Socket, Transport, body,
 };
 
 pub(crate) use connection::Pump;
@@ -49,7 +49,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Ws {
     options: Options,
-    pathname: String,
+    paths: Paths,
 }
 
 impl Ws {
@@ -57,19 +57,19 @@ impl Ws {
     pub fn new(options: Options) -> Self {
         Self {
             options,
-            pathname: crate::PATHNAME.to_owned(),
+            paths: Paths::default(),
         }
     }
 
-    /// Chooses where Primus's clients come in. Default `/primus`.
+    /// Chooses where the doors are.
     #[must_use]
-    pub fn with_pathname(mut self, pathname: impl Into<String>) -> Self {
-        self.pathname = pathname.into();
+    pub fn with_paths(mut self, paths: &Paths) -> Self {
+        self.paths.clone_from(paths);
         self
     }
 
     fn dialect_of(&self, path: &str) -> &'static dyn Dialect {
-        if crate::is_under(path, &self.pathname) {
+        if crate::is_under(path, &self.paths.primus) {
             &dialect::Primus
         } else {
             &dialect::Plain
@@ -84,7 +84,7 @@ impl Transport for Ws {
     }
 
     fn claims(&self, request: &Request<Body>) -> bool {
-        crate::is_at_door("ws", request.uri(), &self.pathname)
+        crate::is_at_door("ws", request.uri(), &self.paths)
     }
 
     async fn serve(

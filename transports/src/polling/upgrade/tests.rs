@@ -38,14 +38,15 @@ async fn session() -> Arc<Session> {
         secure: false,
     };
     let table = Table::new(1, 1);
-    let json = crate::polling::dialect::Json::at(crate::PATHNAME);
+    let json = crate::polling::dialect::Json;
+    let paths = crate::Paths::default();
     let (parts, ()) = http::Request::new(()).into_parts();
     let opening = Opening {
         transport: "polling",
         protocol: Protocol::V4,
         base64: false,
         speaker: json
-            .admit(Protocol::V4, parts, peer, &context)
+            .admit(Protocol::V4, parts, peer, &context, &paths)
             .await
             .unwrap(),
         may_upgrade: true,
