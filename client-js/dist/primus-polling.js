@@ -472,6 +472,7 @@ recovery.reconnect = function (error) {
 recovery._try = function (options) {
   var self = this;
   var client = self._client;
+  client.timers.clear('reconnect');
   options.backoff = false;
   options.duration = Date.now() - options.start;
   if (options['reconnect timeout']) client.timers.setTimeout('reconnect timeout', function () {
@@ -805,6 +806,9 @@ proto._lost = function (info) {
   }
   // An attempt has failed, and what follows is under way already.
   if (state !== OPEN) return;
+  // Firefox closes sockets when a link is followed, also if it leads to a download and the page stays. It gives no
+  // reason for it.
+  if (info && info.code === 1001 && !info.reason) self._hint = 0;
   self.emit('close', info);
   if (self._has('disconnect') && !self._isEnded) {
     self.recovery.reconnect();
@@ -861,7 +865,7 @@ proto.destroy = function () {
   return true;
 };
 
-// What a browser tells of the network.
+// What a browser tells of the network and of the page.
 
 var network = typeof navigator === 'object' && navigator ? navigator : {};
 
@@ -870,9 +874,34 @@ proto.online = network.onLine !== false;
 
 proto.NETWORK_EVENTS = 'onLine' in network && typeof addEventListener === 'function';
 
-proto._watchNetwork = function () {
-  var self = this;
-  var listeners = {
+// Not `beforeunload`: a link to a download raises that, too. The browser may keep a page that is left to go back to,
+// and would keep its connection as well, and answer for it all the time. A page that comes back is told of a loss then;
+// one that does not has no use for it. What is written meanwhile waits.
+function pageListeners(self) {
+  var comesBack;
+  return {
+    pagehide: function () {
+      var state = self.readyState;
+      var lose = self._leave();
+      self.timers.clear('connect', 'heartbeat', 'reconnect', 'reconnect timeout');
+      self.readyState = CLOSED;
+      comesBack = function () {
+        if (self.readyState !== CLOSED || self._isEnded) return;
+        self.readyState = state;
+        lose();
+        if (self.recovery.reconnecting()) self.recovery._try(self.recovery.attempt);
+      };
+    },
+    pageshow: function () {
+      var fn = comesBack;
+      comesBack = null;
+      if (fn) fn();
+    }
+  };
+}
+
+function networkListeners(self) {
+  return {
     offline: function () {
       if (!self.online) return;
       self.online = false;
@@ -887,8 +916,14 @@ proto._watchNetwork = function () {
       if (self._has('online') && self.readyState === CLOSED && !self._isEnded) self.recovery.reconnect();
     }
   };
+}
+
+proto._watchNetwork = function () {
+  var self = this;
+  var listeners = pageListeners(self);
+  if (self.NETWORK_EVENTS) self.merge(listeners, networkListeners(self));
   self._leaveNetwork = function () {};
-  if (!self.NETWORK_EVENTS || typeof addEventListener !== 'function') return;
+  if (typeof addEventListener !== 'function') return;
   Object.keys(listeners).forEach(function (event) { addEventListener(event, listeners[event], false); });
   self._leaveNetwork = function () {
     Object.keys(listeners).forEach(function (event) { removeEventListener(event, listeners[event], false); });
@@ -937,6 +972,7 @@ function dial(client, url, handlers) {
 
 function drive(client, begin) {
   var link, turn; // the link, and what tells its handlers from those of others
+  var losing = nothing;
 
   function drop() {
     var old = link;
@@ -970,6 +1006,7 @@ function drive(client, begin) {
 
     client.emit('outgoing::end');
     turn = mine;
+    losing = current(lose);
     try {
       link = begin(client, {
         open: current(function () {
@@ -992,6 +1029,13 @@ function drive(client, begin) {
   }
 
   client._drop = drop;
+  // The page is left: what is said has to leave with it. Returns what tells of the loss.
+  client._leave = function () {
+    var old = link;
+    link = null;
+    if (old) old.close(true);
+    return losing;
+  };
   client.on('outgoing::open', connect);
   client.on('outgoing::reconnect', function () { client.emit('outgoing::open'); });
   client.on('outgoing::end', drop);
@@ -1016,7 +1060,7 @@ function canRequest(client) {
 }
 
 // `done(status, text)` comes later and once, with status 0 if there was no answer. Returns the function that aborts:
-// then it does not come at all.
+// then it does not come at all. Without `done` the request has ended when this returns.
 function exchange(client, method, url, body, done) {
   var Request = httpRequest(client);
   var withCredentials = client.transport.withCredentials;
@@ -1030,7 +1074,7 @@ function exchange(client, method, url, body, done) {
 
   if (Request) {
     xhr = new Request();
-    xhr.open(method, url, true);
+    xhr.open(method, url, !!done);
     if (withCredentials) xhr.withCredentials = true;
     if (body) xhr.setRequestHeader('Content-Type', 'text/plain;charset=UTF-8');
     xhr.onreadystatechange = function () {
@@ -1144,6 +1188,9 @@ var SEPARATOR = '\x1e';
 // What the requests of a closed session may still take, in ms.
 var FAREWELL = 5000;
 
+// What a browser takes from a page that is left, in bytes, with room for a last packet.
+var LAST_WORDS = 65534;
+
 // Bytes travel as they are on a socket, as `b` and base64 elsewhere.
 function asText(packet) {
   return typeof packet === 'string' ? packet : 'b' + toBase64(packet);
@@ -1193,9 +1240,12 @@ function openEngineIo(client, handlers, address) {
     return body.join(SEPARATOR);
   }
 
+  function place() {
+    return url + '&transport=polling' + (sid ? '&sid=' + encodeURIComponent(sid) : '') + '&t=' + unique();
+  }
+
   function start(method, body) {
-    var query = '&transport=polling' + (sid ? '&sid=' + encodeURIComponent(sid) : '') + '&t=' + unique();
-    aborts[method] = exchange(client, method, url + query, body, function (status, text) {
+    aborts[method] = exchange(client, method, place(), body, function (status, text) {
       aborts[method] = null;
       if (status !== 200) return finish(new Error('polling: ' + method + ' answered ' + status + ' ' + text.slice(0, 200)));
       if (!body) receive(text.split(SEPARATOR));
@@ -1269,6 +1319,20 @@ function openEngineIo(client, handlers, address) {
     handlers.close(info);
   }
 
+  // The page is left: what is said has to leave with it, and comes to an end.
+  function leave() {
+    var body;
+    maxPayload = Math.min(maxPayload, LAST_WORDS);
+    body = (queue.length ? batch() + SEPARATOR : '') + '1';
+    // Where there are no beacons, the page may be held up for a moment.
+    try {
+      if (!navigator.sendBeacon(place(), body)) navigator.sendBeacon(place(), '1');
+    } catch (error) {
+      try { exchange(client, 'POST', place(), body); } catch (error) {}
+    }
+    queue = [];
+  }
+
   function abort() {
     timers.clear();
     queue = [];
@@ -1304,13 +1368,15 @@ function openEngineIo(client, handlers, address) {
     send: function (message) { put(typeof message === 'string' ? '4' + message : message); },
 
     // What was sent before still arrives. The held GET is dropped last: without it the server ends the session.
-    close: function () {
+    close: function (isLeft) {
       if (isOver) return;
       isOver = true;
       timers.clear();
       if (stopUpgrade) stopUpgrade();
       if (carrier || isEnded) return abort();
+      if (isLeft && !sid) return abort();
       timers.setTimeout('farewell', abort, FAREWELL);
+      if (isLeft) return leave();
       if (sid) queue.push('1');
       proceed();
     }

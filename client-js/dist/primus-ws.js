@@ -472,6 +472,7 @@ recovery.reconnect = function (error) {
 recovery._try = function (options) {
   var self = this;
   var client = self._client;
+  client.timers.clear('reconnect');
   options.backoff = false;
   options.duration = Date.now() - options.start;
   if (options['reconnect timeout']) client.timers.setTimeout('reconnect timeout', function () {
@@ -805,6 +806,9 @@ proto._lost = function (info) {
   }
   // An attempt has failed, and what follows is under way already.
   if (state !== OPEN) return;
+  // Firefox closes sockets when a link is followed, also if it leads to a download and the page stays. It gives no
+  // reason for it.
+  if (info && info.code === 1001 && !info.reason) self._hint = 0;
   self.emit('close', info);
   if (self._has('disconnect') && !self._isEnded) {
     self.recovery.reconnect();
@@ -861,7 +865,7 @@ proto.destroy = function () {
   return true;
 };
 
-// What a browser tells of the network.
+// What a browser tells of the network and of the page.
 
 var network = typeof navigator === 'object' && navigator ? navigator : {};
 
@@ -870,9 +874,34 @@ proto.online = network.onLine !== false;
 
 proto.NETWORK_EVENTS = 'onLine' in network && typeof addEventListener === 'function';
 
-proto._watchNetwork = function () {
-  var self = this;
-  var listeners = {
+// Not `beforeunload`: a link to a download raises that, too. The browser may keep a page that is left to go back to,
+// and would keep its connection as well, and answer for it all the time. A page that comes back is told of a loss then;
+// one that does not has no use for it. What is written meanwhile waits.
+function pageListeners(self) {
+  var comesBack;
+  return {
+    pagehide: function () {
+      var state = self.readyState;
+      var lose = self._leave();
+      self.timers.clear('connect', 'heartbeat', 'reconnect', 'reconnect timeout');
+      self.readyState = CLOSED;
+      comesBack = function () {
+        if (self.readyState !== CLOSED || self._isEnded) return;
+        self.readyState = state;
+        lose();
+        if (self.recovery.reconnecting()) self.recovery._try(self.recovery.attempt);
+      };
+    },
+    pageshow: function () {
+      var fn = comesBack;
+      comesBack = null;
+      if (fn) fn();
+    }
+  };
+}
+
+function networkListeners(self) {
+  return {
     offline: function () {
       if (!self.online) return;
       self.online = false;
@@ -887,8 +916,14 @@ proto._watchNetwork = function () {
       if (self._has('online') && self.readyState === CLOSED && !self._isEnded) self.recovery.reconnect();
     }
   };
+}
+
+proto._watchNetwork = function () {
+  var self = this;
+  var listeners = pageListeners(self);
+  if (self.NETWORK_EVENTS) self.merge(listeners, networkListeners(self));
   self._leaveNetwork = function () {};
-  if (!self.NETWORK_EVENTS || typeof addEventListener !== 'function') return;
+  if (typeof addEventListener !== 'function') return;
   Object.keys(listeners).forEach(function (event) { addEventListener(event, listeners[event], false); });
   self._leaveNetwork = function () {
     Object.keys(listeners).forEach(function (event) { removeEventListener(event, listeners[event], false); });
@@ -937,6 +972,7 @@ function dial(client, url, handlers) {
 
 function drive(client, begin) {
   var link, turn; // the link, and what tells its handlers from those of others
+  var losing = nothing;
 
   function drop() {
     var old = link;
@@ -970,6 +1006,7 @@ function drive(client, begin) {
 
     client.emit('outgoing::end');
     turn = mine;
+    losing = current(lose);
     try {
       link = begin(client, {
         open: current(function () {
@@ -992,6 +1029,13 @@ function drive(client, begin) {
   }
 
   client._drop = drop;
+  // The page is left: what is said has to leave with it. Returns what tells of the loss.
+  client._leave = function () {
+    var old = link;
+    link = null;
+    if (old) old.close(true);
+    return losing;
+  };
   client.on('outgoing::open', connect);
   client.on('outgoing::reconnect', function () { client.emit('outgoing::open'); });
   client.on('outgoing::end', drop);

@@ -258,6 +258,9 @@ function receive(client, text) {
 
 var transports = {};
 
+// Of the network and of the page. Not `beforeunload`: a link to a download raises that, too.
+var EVENTS = ['online', 'offline', 'pagehide', 'pageshow'];
+
 // Address of a server -> name of the transport that worked last, for the life of the page.
 var worked = {};
 
@@ -275,13 +278,16 @@ proto.connect = function (callback) {
     self._network = function (event) {
       if (event.type === 'offline') {
         if (self._socket) lost(self, { error: new Error('the network is offline') });
+      } else if (event.type === 'pagehide') {
+        left(self);
+      } else if (event.type === 'pageshow') {
+        if (self._comesBack) self._comesBack();
       } else if (self._retry) {
         attempt(self);
       }
     };
     if (typeof addEventListener === 'function') {
-      addEventListener('online', self._network);
-      addEventListener('offline', self._network);
+      EVENTS.forEach(function (event) { addEventListener(event, self._network); });
     }
     open(self, self.options.connectTimeout);
     farewell();
@@ -449,19 +455,19 @@ function remember(client, packet) {
   client.rooms = [].concat(data.rooms || []);
 }
 
-// Ends the socket and takes out the calls that were written to it.
-function release(client) {
+// Ends the socket and takes out the calls that were written to it. If the page is left, nothing can be done later.
+function release(client, isLeft) {
   var socket = client._socket;
   client._links++;
   clearTimeout(client._timer);
   client._socket = null;
-  if (socket) socket.close();
+  if (socket) socket.close(isLeft);
   return unanswered(client);
 }
 
 // The same, and nothing is on its way any more: takes out the calls that wait, too.
-function unlink(client) {
-  var calls = release(client);
+function unlink(client, isLeft) {
+  var calls = release(client, isLeft);
   clearTimeout(client._deadline);
   clearTimeout(client._retry);
   clearTimeout(client._steady);
@@ -495,8 +501,9 @@ function lost(client, info) {
   if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
   if (policy && !givesUp) {
     // Full jitter from the first try on: a restarted server must not meet all its clients at once.
-    client._retry = later(function () { attempt(client); }, Math.random() * Math.min(policy.max || Infinity, LONGEST_TIMER,
-      Math.max(policy.min, client._attempts && 1) * Math.pow(Math.max(policy.factor, 1), client._attempts)));
+    client._retry = later(function () { attempt(client); }, isInterrupted(info) ? 0 :
+      Math.random() * Math.min(policy.max || Infinity, LONGEST_TIMER, Math.max(policy.min, client._attempts && 1) *
+      Math.pow(Math.max(policy.factor, 1), client._attempts)));
   } else {
     stop(client);
   }
@@ -505,6 +512,31 @@ function lost(client, info) {
   if (wasConnected && link === client._links) client._raise('disconnected');
   if (givesUp) client._raise('error', new Error('gave up after ' + client._attempts + ' attempts to reconnect'));
   fail(calls, error);
+}
+
+// Firefox closes sockets when a link is followed, also if it leads to a download and the page stays. It gives no reason
+// for it; servers of ours do.
+function isInterrupted(info) {
+  return info.code === 1001 && !info.reason;
+}
+
+// The page is left. The browser may keep it to go back to, and would keep its connection as well, and answer for it all
+// the time. A page that comes back is told of a loss then; one that does not has no use for it.
+function left(client) {
+  var wasConnected = client.state === 'connected';
+  var calls = unlink(client, true);
+  var link = client._links;
+  client._attempts = 0;
+  client.state = 'disconnected';
+  client._comesBack = function () {
+    var returns = client.options.reconnect;
+    var isCurrent = link === client._links;
+    client._comesBack = null;
+    if (isCurrent && !returns) stop(client);
+    if (isCurrent && wasConnected) client._raise('disconnected');
+    fail(calls, new Error('the page was left'));
+    if (returns && link === client._links) attempt(client);
+  };
 }
 
 function attempt(client) {
@@ -521,8 +553,7 @@ function attempt(client) {
 // No socket and no attempt will follow.
 function stop(client) {
   if (typeof removeEventListener === 'function') {
-    removeEventListener('online', client._network);
-    removeEventListener('offline', client._network);
+    EVENTS.forEach(function (event) { removeEventListener(event, client._network); });
   }
   client._network = null;
 }
@@ -582,7 +613,7 @@ function dial(options, url, handlers) {
 }
 
 // One JSON value per WebSocket message, as Primus has it. A transport offers `supported(options)` and
-// `open(options, handlers)`, which returns the link: `{name, send(text), close()}`, with `silence` if the server
+// `open(options, handlers)`, which returns the link: `{name, send(text), close(isLeft)}`, with `silence` if the server
 // has said how long one may be (ms). Handlers are called later, never from inside `open`: `open()`,
 // `message(text)`, without a text for a mere sign of life, `moved()` when `name` has changed,
 // `close({code, reason, error})`, and `ended()` when the server wants nobody back.
@@ -737,14 +768,15 @@ function httpRequest(options) {
   return options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
 }
 
-// One request with XMLHttpRequest; `done` gets it when it has ended, however it did.
+// One request with XMLHttpRequest; `done` gets it when it has ended, however it did. Without `done` it has ended when
+// this returns.
 function exchange(options, method, url, type, body, done) {
   var Request = httpRequest(options);
   var xhr = new Request();
-  xhr.open(method, url, true);
+  xhr.open(method, url, !!done);
   xhr.setRequestHeader('Content-Type', type);
   xhr.onreadystatechange = function () {
-    if (xhr.readyState === 4) done(xhr);
+    if (done && xhr.readyState === 4) done(xhr);
   };
   xhr.send(body);
   return xhr;

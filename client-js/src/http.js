@@ -4,14 +4,15 @@ function httpRequest(options) {
   return options.XMLHttpRequest || (typeof XMLHttpRequest !== 'undefined' && XMLHttpRequest);
 }
 
-// One request with XMLHttpRequest; `done` gets it when it has ended, however it did.
+// One request with XMLHttpRequest; `done` gets it when it has ended, however it did. Without `done` it has ended when
+// this returns.
 function exchange(options, method, url, type, body, done) {
   var Request = httpRequest(options);
   var xhr = new Request();
-  xhr.open(method, url, true);
+  xhr.open(method, url, !!done);
   xhr.setRequestHeader('Content-Type', type);
   xhr.onreadystatechange = function () {
-    if (xhr.readyState === 4) done(xhr);
+    if (done && xhr.readyState === 4) done(xhr);
   };
   xhr.send(body);
   return xhr;

@@ -294,7 +294,7 @@ test('disconnect is final, and raises disconnected once', () => {
   assert.deepEqual(world.events, ['disconnected']);
   assert.equal(world.sockets.length, 1);
   assert.equal(world.clock.timers.size, 0);
-  assert.deepEqual(world.network, { online: [], offline: [] });
+  assert.deepEqual(world.network, { online: [], offline: [], pagehide: [], pageshow: [] });
 });
 
 test('disconnect ends the attempts to reconnect', () => {

@@ -110,6 +110,7 @@ test('a server that is silent for longer than it said is gone', async (t) => {
     if (!request.url.includes('sid=')) response.end(`0${JSON.stringify(hello)}`);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const start = Date.now();
   const client = new (load('primus-polling.min.js'))(`http://127.0.0.1:${server.address().port}`, { strategy: false });
   t.after(() => {
     client.destroy();
@@ -117,7 +118,6 @@ test('a server that is silent for longer than it said is gone', async (t) => {
     server.closeAllConnections();
   });
   await raised(client, 'open');
-  const start = Date.now();
   const closed = raised(client, 'close');
   await raised(client, 'end');
   assert.deepEqual(await closed, [undefined]);

@@ -133,6 +133,9 @@ proto._lost = function (info) {
   }
   // An attempt has failed, and what follows is under way already.
   if (state !== OPEN) return;
+  // Firefox closes sockets when a link is followed, also if it leads to a download and the page stays. It gives no
+  // reason for it.
+  if (info && info.code === 1001 && !info.reason) self._hint = 0;
   self.emit('close', info);
   if (self._has('disconnect') && !self._isEnded) {
     self.recovery.reconnect();

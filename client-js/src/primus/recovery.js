@@ -77,6 +77,7 @@ recovery.reconnect = function (error) {
 recovery._try = function (options) {
   var self = this;
   var client = self._client;
+  client.timers.clear('reconnect');
   options.backoff = false;
   options.duration = Date.now() - options.start;
   if (options['reconnect timeout']) client.timers.setTimeout('reconnect timeout', function () {

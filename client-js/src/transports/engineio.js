@@ -8,6 +8,9 @@ var SEPARATOR = String.fromCharCode(30);
 // What the requests of a closed link may still take, in ms.
 var FAREWELL = 5000;
 
+// What a browser takes from a page that is left, in bytes, with room for a last packet.
+var LAST_WORDS = 65534;
+
 // At least the length in UTF-8: half of a surrogate pair counts as much as any other character.
 function weight(text) {
   return text.replace(/[^\0-\x7f]/g, '***').length;
@@ -122,6 +125,20 @@ function engineio(options, handlers, begin) {
     queue.forEach(put);
   }
 
+  // The page is left: what is said has to leave with it, and comes to an end.
+  function leave() {
+    var body;
+    maxPayload = Math.min(maxPayload, LAST_WORDS);
+    body = (queue.length ? batch() + SEPARATOR : '') + '1';
+    // Where there are no beacons, the page may be held up for a moment.
+    try {
+      if (!navigator.sendBeacon(url, body)) navigator.sendBeacon(url, '1');
+    } catch (error) {
+      try { exchange(options, 'POST', url, 'text/plain', body); } catch (error) {}
+    }
+    queue = [];
+  }
+
   function halt() {
     clearTimeout(timer);
     clearTimeout(turn);
@@ -144,12 +161,13 @@ function engineio(options, handlers, begin) {
     send: function (text) { put('4' + text); },
 
     // What was sent before still arrives. The held GET is dropped last: without it the server ends the session.
-    close: function () {
+    close: function (isLeft) {
       if (isOver) return;
       isOver = true;
       halt();
       timer = setTimeout(abort, FAREWELL);
-      if (isEnded) return abort();
+      if (isEnded || isLeft && !sid) return abort();
+      if (isLeft) return leave();
       if (sid) queue.push('1');
       proceed();
     }

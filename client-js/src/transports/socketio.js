@@ -42,9 +42,9 @@ function socketio(options, handlers, begin) {
   }, begin);
   var link = Object.create(session);
   link.send = function (text) { session.send('2["message",' + text + ']'); };
-  link.close = function () {
+  link.close = function (isLeft) {
     if (isUp) session.send('1');
-    session.close();
+    session.close(isLeft);
   };
   return link;
 }

@@ -46,6 +46,7 @@ class World {
     this.clock = new Clock();
     this.sockets = [];
     this.requests = [];
+    this.beacons = [];
     this.network = {};
     this.random = 0.5;
     this.uncaught = [];
@@ -103,8 +104,8 @@ class World {
         world.requests.push(this);
       }
 
-      open(method, url) {
-        Object.assign(this, { method, url });
+      open(method, url, isAsync) {
+        Object.assign(this, { method, url, isAsync });
       }
 
       setRequestHeader(name, value) {
@@ -141,6 +142,10 @@ class World {
       XMLHttpRequest: Request,
       location: { protocol: 'https:', host: 'example.org' },
       document: { cookie: '' },
+      navigator: {
+        // As browsers do: no more than 64 KiB.
+        sendBeacon: (url, body) => body.length <= 65536 && Boolean(this.beacons.push({ url, body })),
+      },
       addEventListener: (event, fn) => {
         this.network[event] = [...(this.network[event] || []), fn];
       },

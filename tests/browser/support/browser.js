@@ -39,12 +39,14 @@ const SOCKETIO_WAYS = [
   { ...SOCKETIO, name: 'socket.io by polling', lacks: ['WebSocket', 'fetch'], transport: 'socketio-polling' },
 ];
 
-// One for the file, started when first needed.
+// One for the file, started when first needed. Drivers of browsers have them throw away the pages that are left; a way that
+// `keepsPages` has them kept to go back to, as for people.
 let launched;
 
-function launch() {
+function launch({ keepsPages }) {
   if (!fs.existsSync(CHROMIUM)) throw new Error(MISSING);
-  launched = launched || chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const ignoreDefaultArgs = keepsPages ? ['--disable-back-forward-cache'] : [];
+  launched = launched || chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ignoreDefaultArgs });
   return launched;
 }
 
@@ -66,7 +68,7 @@ function perform(way, define) {
   let browser;
 
   before(async () => {
-    browser = await launch();
+    browser = await launch(way);
     await world.server.start();
   });
 

@@ -3,6 +3,7 @@
 
 function drive(client, begin) {
   var link, turn; // the link, and what tells its handlers from those of others
+  var losing = nothing;
 
   function drop() {
     var old = link;
@@ -36,6 +37,7 @@ function drive(client, begin) {
 
     client.emit('outgoing::end');
     turn = mine;
+    losing = current(lose);
     try {
       link = begin(client, {
         open: current(function () {
@@ -58,6 +60,13 @@ function drive(client, begin) {
   }
 
   client._drop = drop;
+  // The page is left: what is said has to leave with it. Returns what tells of the loss.
+  client._leave = function () {
+    var old = link;
+    link = null;
+    if (old) old.close(true);
+    return losing;
+  };
   client.on('outgoing::open', connect);
   client.on('outgoing::reconnect', function () { client.emit('outgoing::open'); });
   client.on('outgoing::end', drop);

@@ -7,6 +7,9 @@ var SEPARATOR = '\x1e';
 // What the requests of a closed session may still take, in ms.
 var FAREWELL = 5000;
 
+// What a browser takes from a page that is left, in bytes, with room for a last packet.
+var LAST_WORDS = 65534;
+
 // Bytes travel as they are on a socket, as `b` and base64 elsewhere.
 function asText(packet) {
   return typeof packet === 'string' ? packet : 'b' + toBase64(packet);
@@ -56,9 +59,12 @@ function openEngineIo(client, handlers, address) {
     return body.join(SEPARATOR);
   }
 
+  function place() {
+    return url + '&transport=polling' + (sid ? '&sid=' + encodeURIComponent(sid) : '') + '&t=' + unique();
+  }
+
   function start(method, body) {
-    var query = '&transport=polling' + (sid ? '&sid=' + encodeURIComponent(sid) : '') + '&t=' + unique();
-    aborts[method] = exchange(client, method, url + query, body, function (status, text) {
+    aborts[method] = exchange(client, method, place(), body, function (status, text) {
       aborts[method] = null;
       if (status !== 200) return finish(new Error('polling: ' + method + ' answered ' + status + ' ' + text.slice(0, 200)));
       if (!body) receive(text.split(SEPARATOR));
@@ -132,6 +138,20 @@ function openEngineIo(client, handlers, address) {
     handlers.close(info);
   }
 
+  // The page is left: what is said has to leave with it, and comes to an end.
+  function leave() {
+    var body;
+    maxPayload = Math.min(maxPayload, LAST_WORDS);
+    body = (queue.length ? batch() + SEPARATOR : '') + '1';
+    // Where there are no beacons, the page may be held up for a moment.
+    try {
+      if (!navigator.sendBeacon(place(), body)) navigator.sendBeacon(place(), '1');
+    } catch (error) {
+      try { exchange(client, 'POST', place(), body); } catch (error) {}
+    }
+    queue = [];
+  }
+
   function abort() {
     timers.clear();
     queue = [];
@@ -167,13 +187,15 @@ function openEngineIo(client, handlers, address) {
     send: function (message) { put(typeof message === 'string' ? '4' + message : message); },
 
     // What was sent before still arrives. The held GET is dropped last: without it the server ends the session.
-    close: function () {
+    close: function (isLeft) {
       if (isOver) return;
       isOver = true;
       timers.clear();
       if (stopUpgrade) stopUpgrade();
       if (carrier || isEnded) return abort();
+      if (isLeft && !sid) return abort();
       timers.setTimeout('farewell', abort, FAREWELL);
+      if (isLeft) return leave();
       if (sid) queue.push('1');
       proceed();
     }

@@ -9,7 +9,7 @@ function canRequest(client) {
 }
 
 // `done(status, text)` comes later and once, with status 0 if there was no answer. Returns the function that aborts:
-// then it does not come at all.
+// then it does not come at all. Without `done` the request has ended when this returns.
 function exchange(client, method, url, body, done) {
   var Request = httpRequest(client);
   var withCredentials = client.transport.withCredentials;
@@ -23,7 +23,7 @@ function exchange(client, method, url, body, done) {
 
   if (Request) {
     xhr = new Request();
-    xhr.open(method, url, true);
+    xhr.open(method, url, !!done);
     if (withCredentials) xhr.withCredentials = true;
     if (body) xhr.setRequestHeader('Content-Type', 'text/plain;charset=UTF-8');
     xhr.onreadystatechange = function () {

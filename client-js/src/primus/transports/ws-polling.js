@@ -48,9 +48,9 @@ proto.client = function () {
     return {
       socket: link.socket,
       send: function (message) { link.send(message); },
-      close: function () {
+      close: function (isLeft) {
         timers.clear();
-        link.close();
+        link.close(isLeft);
       }
     };
   });
