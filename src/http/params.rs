@@ -24,11 +24,15 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::{Map, Value};
+use stellar_transports::json;
 
 use self::fields::Fields;
 use self::media::{Format, Media};
 use self::source::Source;
 pub(crate) use self::upload::Upload;
+
+/// How deep JSON may nest: as deep as `serde_json` reads.
+const MAX_DEPTH: usize = 128;
 
 /// Where a JSON array goes, which has no names of its own.
 const PAYLOAD: &str = "payload";
@@ -76,13 +80,13 @@ pub(crate) struct Params {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadRequest {
     /// The body is, or claims to be, too long.
-    #[error("The request body is larger than {limit} bytes")]
+    #[error("The request body is larger than {limit} bytes (limits.max_body_bytes)")]
     TooLarge {
         /// [`BodyLimits::max_body`].
         limit: usize,
     },
     /// Too many fields in query, form or multipart body.
-    #[error("The request has more than {limit} fields")]
+    #[error("The request has more than {limit} fields (limits.max_fields)")]
     TooManyFields {
         /// [`BodyLimits::max_fields`].
         limit: usize,
@@ -104,7 +108,10 @@ pub(crate) enum BadRequest {
     Escape,
     /// The body claims to be JSON.
     #[error("The request body is not valid JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[source] serde_json::Error),
+    /// The body may be JSON, but was not read to its end.
+    #[error("The request body nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
     /// The body is JSON, but a lone value.
     #[error("The request body is neither a JSON object nor a JSON array")]
     Nameless,
@@ -129,6 +136,7 @@ impl BadRequest {
             Self::NotUtf8
             | Self::Escape
             | Self::Json(_)
+            | Self::TooDeep
             | Self::Nameless
             | Self::Multipart(_)
             | Self::Interrupted(_) => StatusCode::BAD_REQUEST,
@@ -242,7 +250,14 @@ fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, BadRequest> {
     if text.is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(text)? {
+    let value = json::from_slice(text).map_err(|error| {
+        // `serde_json` has no other name for it.
+        match error.to_string().starts_with("recursion limit exceeded") {
+            true => BadRequest::TooDeep,
+            false => BadRequest::Json(error),
+        }
+    })?;
+    match value {
         Value::Array(list) => Ok(payload(list)),
         Value::Object(mut object) => {
             let count = object.len();

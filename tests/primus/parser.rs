@@ -189,3 +189,25 @@ async fn values_of_other_parsers_go_and_come() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn half_a_character_is_data_and_what_is_too_deep_is_an_error() {
+    let (log, errors) = (Log::new(), Log::new());
+    let (seen, told) = (log.clone(), errors.clone());
+    let builder = Primus::builder()
+        .on_data(move |_, packet| seen.push(packet.data.to_json()))
+        .on_error(move |_, error| told.push(error.to_string().contains("recursion limit")));
+    let mut world = World::start(builder).await;
+    let (mut client, _) = world.client().await;
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    for text in [
+        "\"nice \\ud83d\"",
+        &deep,
+        "{\"\\udfff\":[\"\\ud83d\\ud83d\\ude00\"]}",
+    ] {
+        client.send_text(text).await;
+    }
+    let half = json!({"\u{FFFD}": ["\u{FFFD}\u{1F600}"]});
+    log.becomes([json!("nice \u{FFFD}"), half]).await;
+    errors.becomes([true]).await;
+}

@@ -38,6 +38,19 @@ async fn an_event_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn half_a_character_in_an_event_is_acknowledged_too() {
+    let mut world = start().await;
+    let (mut ann, spark) = world.client().await;
+    emit::on(&spark, "nice \u{FFFD}", |args, ack| {
+        ack.send((args[0].clone(),)).unwrap();
+    });
+    ann.says(r#"{"type":0,"data":["nice \ud83d","\udfff"],"id":1}"#)
+        .await;
+    ann.hears("{\"id\":1,\"type\":1,\"data\":[\"\u{FFFD}\"]}")
+        .await;
+}
+
+#[tokio::test]
 async fn an_event_that_wants_no_answer_gets_none() {
     let mut world = start().await;
     let (mut ann, spark) = world.client().await;

@@ -40,6 +40,18 @@ async fn a_request_is_answered_under_its_id() {
 }
 
 #[tokio::test]
+async fn half_a_character_is_answered_too() {
+    let mut world = start().await;
+    let (mut ann, _) = world.client().await;
+    ann.says(r#"{"plugin":"primus-responder","requestId":"1\ud83d","data":"\udfff","\ud800":0}"#)
+        .await;
+    ann.hears(
+        "{\"plugin\":\"primus-responder\",\"responseId\":\"1\u{FFFD}\",\"data\":\"\u{FFFD}\"}",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn an_envelope_is_no_data_even_if_it_is_empty() {
     let mut world = start().await;
     let (mut ann, _) = world.client().await;

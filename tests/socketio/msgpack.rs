@@ -361,3 +361,34 @@ async fn an_upgrade_in_the_middle_changes_nothing() {
     let details = call(&mut ann, "detailsView", Value::Null).await;
     assert_eq!(details["data"]["rooms"], json!(["defaultRoom"]));
 }
+
+#[tokio::test]
+async fn half_a_character_reaches_every_member() {
+    let server = Binary::demo();
+    let room = json!({"room": "defaultRoom"});
+    for kind in Kind::CONNECTING {
+        let mut ann = Peer::connected(server.address, kind).await;
+        ann.join("defaultRoom").await;
+        let mut ben = connected(&server, kind).await;
+        call(&mut ben, "roomAdd", room.clone()).await;
+        let said = "{\"room\":\"defaultRoom\",\"message\":{\"nice \\ud83d\":\"\\udfff\"}}";
+        ann.send(format!("421000[\"say\",{said}]")).await;
+        assert_eq!(ann.answer(1000).await["status"], "OK");
+        let heard = ann.wait_for("42[\"say\"").await;
+        assert!(heard.contains("{\"nice \\ud83d\":\"\\udfff\"}"), "{heard}");
+        let heard = next(&mut ben).await;
+        let message = json!({"nice \u{FFFD}": "\u{FFFD}"});
+        assert_eq!(heard["data"][1]["message"], message, "{kind:?}");
+
+        // Encoders of browsers write half a character as if it were a whole one.
+        let mut packet = pack(&event(
+            "say",
+            json!({"room": "defaultRoom", "message": "nice +++"}),
+            None,
+        ));
+        let at = packet.windows(3).position(|bytes| bytes == b"+++").unwrap();
+        packet[at..at + 3].copy_from_slice(b"\xED\xA0\xBD");
+        ben.send_all(&[Packet::Binary(packet)]).await;
+        assert_eq!(ann.hears().await["message"], "nice \u{FFFD}", "{kind:?}");
+    }
+}

@@ -56,10 +56,31 @@ async fn names_that_are_no_text_close() {
 }
 
 #[tokio::test]
-async fn names_that_need_escapes_close() {
-    // The library's limit: Node takes them.
-    let names = ["sa\\\"y", "say\\n", "\\u0073ay", "\\u20ac", "a\\\\b", "\\/"];
-    close(names.map(|name| format!("427[\"{name}\",{{}}]"))).await;
+async fn names_that_need_escapes_are_taken() {
+    let server = Binary::demo();
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        for (name, read) in [
+            ("sa\\\"y", "sa\"y"),
+            ("say\\n", "say\n"),
+            ("\\u20ac", "\u{20ac}"),
+            ("a\\\\b", "a\\b"),
+            ("\\/", "/"),
+            ("nice \\ud83d", "nice \u{FFFD}"),
+            ("\u{FFFF}", "\u{FFFF}"),
+        ] {
+            ann.send(format!("427[\"{name}\",{{}}]")).await;
+            let status = format!("Verb not found or not allowed ({read})");
+            assert_eq!(ann.answer(7).await["status"], status, "{kind:?}");
+        }
+        ann.send("428[ \"\\u0064etailsView\" , null ]").await;
+        assert_eq!(ann.answer(8).await["status"], "OK", "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn reserved_names_close_however_they_are_written() {
+    close(["\\u0063onnect", "disconnec\\u0074"].map(|name| format!("42[\"{name}\",{{}}]"))).await;
 }
 
 #[tokio::test]
@@ -73,10 +94,10 @@ async fn what_stands_before_such_a_name_is_delivered_and_what_follows_is_not() {
         ))
     };
     for kind in Kind::ALL {
-        for name in ["disconnect", "\\u0073ay"] {
+        for name in ["\"disconnect\"", "7"] {
             let mut ann = Peer::connected(server.address, kind).await;
             ann.join("defaultRoom").await;
-            let bad = text(format!("42[\"{name}\"]"));
+            let bad = text(format!("42[{name}]"));
             ann.try_send_all(&[say("before"), bad, say("behind")]).await;
             ann.rest().await;
             assert_eq!(bob.hears().await["message"], "before", "{kind:?}");

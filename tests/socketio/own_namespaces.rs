@@ -108,6 +108,20 @@ async fn they_have_events_rooms_and_acknowledgements() {
 }
 
 #[tokio::test]
+async fn half_a_character_reaches_them_as_a_replacement() {
+    let (server, _) = start(45_000).await;
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        ann.send("40/news,{\"token\":\"\\ud83d\"}").await;
+        ann.wait_for("40/news,").await;
+        ann.send("42/news,5[\"publish\",\"rain \\ud83d\"]").await;
+        let headline = ann.wait_for("42/news,").await;
+        assert_eq!(headline, "42/news,[\"headline\",\"rain \u{FFFD}\"]");
+        assert_eq!(ann.wait_for("43/news,").await, "43/news,5[\"published\"]");
+    }
+}
+
+#[tokio::test]
 async fn they_refuse_by_themselves() {
     let (server, _) = start(45_000).await;
     let mut ann = Peer::connected(server.address, Kind::ALL[1]).await;

@@ -22,6 +22,7 @@ mod door;
 mod engineio;
 mod handshake;
 mod heartbeat;
+pub mod json;
 mod lease;
 #[cfg(feature = "testing")]
 pub mod memory;

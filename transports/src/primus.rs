@@ -70,10 +70,6 @@ impl Control {
     }
 }
 
-/// A JSON string, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Decoded<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// How every control string begins.
 pub const PREFIX: &str = "primus::";
 
@@ -88,10 +84,7 @@ pub fn json_string(text: &str) -> Option<Cow<'_, str>> {
         .trim_start_matches([' ', '\t', '\r', '\n'])
         .starts_with('"');
     // Nearly all strings in practice are control strings, so decoding here is not wasted.
-    match is_string.then(|| serde_json::from_str(text))? {
-        Ok(Decoded(decoded)) => Some(decoded),
-        Err(_) => None,
-    }
+    is_string.then(|| crate::json::string(text))?
 }
 
 /// Whether JSON `text`, written as a message, would be taken for a control string by a client.

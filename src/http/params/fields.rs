@@ -80,5 +80,6 @@ fn decode(encoded: &[u8]) -> Result<String, BadRequest> {
             _ => byte,
         });
     }
-    String::from_utf8(decoded).map_err(|_| BadRequest::NotUtf8)
+    let text = stellar_transports::json::utf8(&decoded).ok_or(BadRequest::NotUtf8)?;
+    Ok(text.into_owned())
 }

@@ -151,7 +151,7 @@ async fn junk_in_the_query_is_refused() {
         assert!(matches!(error, BadRequest::Escape), "{junk}: {error}");
         assert_eq!(error.status(), 400);
     }
-    for junk in ["a=%ff", "%c3=1", "a=%ed%a0%80"] {
+    for junk in ["a=%ff", "%c3=1", "a=%ed%a0"] {
         let error = query(junk).await.unwrap_err();
         assert!(matches!(error, BadRequest::NotUtf8), "{junk}: {error}");
         assert_eq!(error.status(), 400);
@@ -164,7 +164,10 @@ async fn fields_are_counted_over_query_and_form() {
     assert!(query(&fields(1000)).await.is_ok());
     let error = query(&fields(1001)).await.unwrap_err();
     assert_eq!(error.status(), 413);
-    assert_eq!(error.to_string(), "The request has more than 1000 fields");
+    assert_eq!(
+        error.to_string(),
+        "The request has more than 1000 fields (limits.max_fields)"
+    );
 
     let uri = format!("/api?{}", fields(400));
     let ask = Ask::post(&uri).content_type(FORM);

@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Node;
-use stellar_transports::{IncomingPayload, Payload, primus};
+use stellar_transports::{IncomingPayload, Payload, json, primus};
 
 use super::msgpack::date_of;
 use super::{MAX_VALUES, Parser, ParserError};
@@ -80,7 +80,7 @@ impl Parser for Ejson {
 }
 
 fn parse(text: &str) -> Result<Value, ParserError> {
-    serde_json::from_str(text)
+    json::from_str(text)
         .map_err(|error| ParserError::new(error.to_string()))
         .and_then(read)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use stellar_transports::{IncomingPayload, Payload, primus};
+use stellar_transports::{IncomingPayload, Payload, json, primus};
 
 use super::{MAX_VALUES, Parser, ParserError, too_many};
 use crate::primus::{Object, Value};
@@ -48,8 +48,15 @@ impl Parser for Json {
     }
 }
 
-/// Reads JSON, within the limit of values.
+/// Reads JSON, within the limit of values. U+FFFD stands for half characters.
 pub(super) fn read(text: &str) -> Result<Value, ParserError> {
+    read_whole(text).or_else(|error| match json::mended(text) {
+        Some(mended) => read_whole(&mended),
+        None => Err(error),
+    })
+}
+
+fn read_whole(text: &str) -> Result<Value, ParserError> {
     let count = Cell::new(0);
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Counted(&count).deserialize(&mut reader);
@@ -173,6 +180,8 @@ mod tests {
 
     #[test]
     fn bytes_are_passed_through_and_nonsense_is_an_error() {
+        let half = Json.decode(IncomingPayload::Text("[\"\\ud83d\"]")).unwrap();
+        assert_eq!(half, Value::from(json!(["\u{FFFD}"])));
         let bytes = Json.decode(IncomingPayload::Binary(b"{}")).unwrap();
         assert_eq!(bytes, Value::Bytes(Bytes::from_static(b"{}")));
         for text in ["", "{", "nonsense", "[1,]", "\"a\nb\"", "1 2"] {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::io::ReadBuf;
 
 use super::dialect::{self, SocketIo};
+use super::inlet;
 use super::library::{Library, Parser};
 use super::msgpack;
 use super::outlet::{self, CONNECT};
@@ -227,9 +228,7 @@ impl Speaker for Arc<Client> {
 
     fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
         let (opcode, payload, parser) = match message {
-            IncomingPayload::Text(text) => {
-                (Opcode::Text, [b"4", text.as_bytes()].concat(), Parser::Json)
-            }
+            IncomingPayload::Text(text) => (Opcode::Text, inlet::message(text), Parser::Json),
             IncomingPayload::Binary(bytes) => {
                 let marker: &[u8] = match self.protocol {
                     Protocol::V4 => b"",

@@ -12,6 +12,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use socketioxide_core::Value;
 
+use super::inlet::ESCAPED;
 use super::msgpack;
 use crate::{Incoming, IncomingPayload};
 
@@ -59,7 +60,10 @@ pub(super) fn read(
             (&*json, None)
         }
     };
-    let event: Event<'_> = serde_json::from_str(text).map_err(|_| "an event is not JSON")?;
+    let mut event: Event<'_> = serde_json::from_str(text).map_err(|_| "an event is not JSON")?;
+    if event.name == ESCAPED {
+        event.shift().ok_or("an event has no name")?;
+    }
     if RESERVED.contains(&&*event.name) {
         return Err("an event has a reserved name");
     }
@@ -104,6 +108,15 @@ struct Event<'a> {
     name: Cow<'a, str>,
     first: Option<&'a RawValue>,
     others: Vec<&'a RawValue>,
+}
+
+impl Event<'_> {
+    /// The first argument becomes the name.
+    fn shift(&mut self) -> Option<()> {
+        self.name = crate::json::string(self.first?.get())?;
+        self.first = (!self.others.is_empty()).then(|| self.others.remove(0));
+        Some(())
+    }
 }
 
 /// More arguments than any event has: nobody is told what they are.
@@ -164,7 +177,7 @@ fn placeholder(json: &str) -> Result<Option<(usize, usize)>, &'static str> {
     if !text.starts_with('{') || !text.contains("\"_placeholder\"") {
         return Ok(None);
     }
-    let Ok(object) = serde_json::from_str::<serde_json::Value>(text) else {
+    let Ok(object) = crate::json::from_str::<serde_json::Value>(text) else {
         // An object around one, or one whose number is none.
         let is_one = text[1..].trim_start().starts_with("\"_placeholder\"");
         return if is_one { Err(NO_ATTACHMENT) } else { Ok(None) };

@@ -15,6 +15,7 @@ use socketioxide_core::Value;
 
 use super::Options;
 use super::client::Client;
+use super::inlet;
 use super::pipe::{FRAGMENT, MAX_HEADER, Received};
 use super::stream::Stream;
 use crate::engineio::Protocol;
@@ -52,8 +53,7 @@ impl Library {
             .max_incoming_binary_buf_size(limits.max_message)
             .packet_completion_timeout(limits.receive_timeout);
         let build = |builder: SocketIoBuilder| {
-            // The type of an engine.io packet comes on top.
-            let max_message = limits.max_message.saturating_add(1);
+            let max_message = limits.max_message.saturating_add(inlet::MAX_ADDED);
             let (service, io) = builder
                 .ping_interval(NEVER)
                 .ping_timeout(NEVER)

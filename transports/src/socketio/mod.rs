@@ -18,6 +18,7 @@
 mod client;
 mod dialect;
 mod event;
+mod inlet;
 mod library;
 mod msgpack;
 mod outlet;

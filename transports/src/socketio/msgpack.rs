@@ -89,9 +89,18 @@ impl Writer {
         }
     }
 
-    /// Writes what a JSON text says. One that says what JSON cannot (a number too large for any, half a character) is
-    /// written as a text itself: nothing is lost.
+    /// Writes what a JSON text says, with U+FFFD for half characters. One that says what JSON cannot (a number too large
+    /// for any) is written as a text itself: nothing is lost.
     pub(super) fn json(&mut self, json: &str) {
+        let is_written = self.try_json(json)
+            || crate::json::mended(json).is_some_and(|mended| self.try_json(&mended));
+        if !is_written {
+            self.text(json);
+        }
+    }
+
+    /// Writes what a JSON text says, or nothing.
+    fn try_json(&mut self, json: &str) -> bool {
         let start = self.0.len();
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let written = deserializer
@@ -99,8 +108,8 @@ impl Writer {
             .and_then(|()| deserializer.end());
         if written.is_err() {
             self.0.truncate(start);
-            self.text(json);
         }
+        written.is_ok()
     }
 
     /// Writes the head of a collection in front of what came after `start`.
@@ -393,8 +402,8 @@ impl<'a> Reader<'a> {
 }
 
 fn write_text(json: &mut String, text: &[u8]) -> Option<()> {
-    let text = std::str::from_utf8(text).ok()?;
-    json.push_str(&serde_json::to_string(text).ok()?);
+    let text = crate::json::utf8(text)?;
+    json.push_str(&serde_json::to_string(&text).ok()?);
     Some(())
 }
 
@@ -465,7 +474,12 @@ mod tests {
 
     #[test]
     fn what_json_cannot_say_is_not_lost() {
-        for json in ["1e999", "\"\\ud800\"", "not json", "[1"] {
+        assert_eq!(
+            to_json(&written(r#"["\ud800"]"#)).unwrap(),
+            "[\"\u{FFFD}\"]"
+        );
+        assert_eq!(to_json(b"\xA3\xED\xA0\xBD").unwrap(), "\"\u{FFFD}\"");
+        for json in ["1e999", "not json", "[1"] {
             assert_eq!(
                 to_json(&written(json)).unwrap(),
                 serde_json::to_string(json).unwrap()

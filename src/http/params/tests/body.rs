@@ -61,7 +61,31 @@ async fn json_has_to_be_json() {
         assert_eq!(json_status(lone).await, 400);
     }
     assert_eq!(json_status(&b"{\"a\":\"\xff\"}"[..]).await, 400);
-    assert_eq!(json_status(r#"{"a":"\ud800"}"#).await, 400);
+}
+
+#[tokio::test]
+async fn half_a_character_is_a_text_like_any_other() {
+    let expected = json!({ "a\u{FFFD}": "b\u{FFFD}" });
+    assert_eq!(json_values(r#"{"a\ud83d":"b\udfff"}"#).await, expected);
+    let bytes = &b"{\"a\xED\xA0\xBD\":\"b\xED\xBF\xBF\"}"[..];
+    assert_eq!(json_values(bytes).await, expected);
+    let ask = Ask::post("/api").content_type(FORM);
+    assert_eq!(ask.values("a%ED%A0%BD=b%ed%bf%bf").await, expected);
+    let ask = Ask::post("/api").content_type(FORM);
+    assert_eq!(ask.status("a=%ED%A0").await, 400, "half of a half");
+}
+
+#[tokio::test]
+async fn json_that_nests_too_deep_is_told_so() {
+    let body = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(json_status(body(127)).await, 200);
+    let error = Ask::post("/api").content_type(JSON).bytes(body(128)).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.status(), 400);
+    assert_eq!(
+        error.to_string(),
+        "The request body nests deeper than 128 levels"
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ async fn a_declared_length_over_the_limit_is_refused_unread() {
     let error = ask.header(CONTENT_LENGTH, "101").send(Untouchable).await;
     let error = error.unwrap_err();
     assert_eq!(error.status(), 413);
-    let text = "The request body is larger than 100 bytes";
+    let text = "The request body is larger than 100 bytes (limits.max_body_bytes)";
     assert_eq!(error.to_string(), text);
 }
 

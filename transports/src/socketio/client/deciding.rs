@@ -138,6 +138,6 @@ fn read_auth(auth: Option<&Value>) -> serde_json::Result<Option<serde_json::Valu
             &*json
         }
     };
-    let auth: serde_json::Map<_, _> = serde_json::from_str(text)?;
+    let auth: serde_json::Map<_, _> = crate::json::from_str(text)?;
     Ok(Some(auth.into()))
 }

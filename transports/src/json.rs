@@ -1,0 +1,163 @@
+//! JSON as scripts write it. A text that was cut inside an emoji holds half of a character (`"\ud83d"`), which scripts
+//! take for a text like any other, and which no Rust string can hold: there, U+FFFD stands for it.
+//!
+//! Nothing is looked for before `serde_json` has refused a text, so whole texts cost what they always did.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// How long an escape is, and U+FFFD as one.
+const ESCAPE: usize = 6;
+const REPLACEMENT: &str = "\\ufffd";
+
+/// As [`serde_json::from_str`], with U+FFFD in place of half characters.
+///
+/// # Errors
+///
+/// As [`serde_json::from_str`].
+pub fn from_str<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text).or_else(|error| match mended(text) {
+        Some(mended) => serde_json::from_str(&mended),
+        None => Err(error),
+    })
+}
+
+/// As [`from_str`], for bytes. A half character may also be encoded as if it were a whole one.
+///
+/// # Errors
+///
+/// As [`serde_json::from_slice`].
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).or_else(|error| match utf8(bytes) {
+        Some(text) => from_str(&text),
+        None => Err(error),
+    })
+}
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What the JSON string `text` says, with U+FFFD in place of half characters. `None` if it is no JSON string.
+pub fn string(text: &str) -> Option<Cow<'_, str>> {
+    match serde_json::from_str(text) {
+        Ok(Text(string)) => Some(string),
+        Err(_) => from_str(&mended(text)?).ok().map(Cow::Owned),
+    }
+}
+
+/// JSON `text` with U+FFFD in place of half characters. `None` if it has none. It stays as long as it was.
+pub fn mended(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut mended = String::new();
+    // What has been copied, and what has been looked at.
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = memchr(b'\\', &bytes[at..]) {
+        at += found;
+        match unit(&bytes[at..]) {
+            // Both halves.
+            Some(0xD800..=0xDBFF) if is_second(&bytes[at + ESCAPE..]) => at += 2 * ESCAPE,
+            Some(0xD800..=0xDFFF) => {
+                mended.push_str(&text[copied..at]);
+                mended.push_str(REPLACEMENT);
+                at += ESCAPE;
+                copied = at;
+            }
+            Some(_) => at += ESCAPE,
+            // One of the short escapes. Whatever comes behind the backslash begins no escape.
+            None => at = (at + 2).min(bytes.len()),
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    mended.push_str(&text[copied..]);
+    Some(mended)
+}
+
+fn is_second(bytes: &[u8]) -> bool {
+    matches!(unit(bytes), Some(0xDC00..=0xDFFF))
+}
+
+/// The code unit that the escape `\uXXXX` at the beginning stands for.
+fn unit(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| {
+        Some(unit * 16 + char::from(*digit).to_digit(16)?)
+    })
+}
+
+/// Text of a peer whose encoder writes half characters as if they were whole ones (three bytes each), with U+FFFD in
+/// their place. `None` if it is no text otherwise.
+pub fn utf8(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut mended = bytes.to_vec();
+    let mut at = 0;
+    while let Some(found) = memchr(0xED, &mended[at..]) {
+        at += found;
+        if let Some([_, 0xA0..=0xBF, 0x80..=0xBF]) = mended.get(at..at + 3) {
+            mended[at..at + 3].copy_from_slice("\u{FFFD}".as_bytes());
+        }
+        at += 1;
+    }
+    String::from_utf8(mended).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn half_characters_become_one_replacement_each() {
+        for (text, expected) in [
+            (r#""\ud83d""#, Some(r#""\ufffd""#)),
+            (r#""\uDE00""#, Some(r#""\ufffd""#)),
+            (r#""a\ud83db""#, Some(r#""a\ufffdb""#)),
+            (r#""\ud83d\ud83d\ude00""#, Some(r#""\ufffd\ud83d\ude00""#)),
+            (r#""\ude00\ud83d""#, Some(r#""\ufffd\ufffd""#)),
+            (r#""\ud83d\u0041""#, Some(r#""\ufffd\u0041""#)),
+            (r#""\ud83d\n""#, Some(r#""\ufffd\n""#)),
+            (r#"{"\udfff":["\ud800"]}"#, Some(r#"{"\ufffd":["\ufffd"]}"#)),
+            (r#""\\ud83d""#, None),
+            (r#""\\\ud83d""#, Some(r#""\\\ufffd""#)),
+            (r#""\ud83d\ude00""#, None),
+            (r#""\u00e9\n""#, None),
+            (r#""\ud83""#, None),
+            ("\"\u{1F600}\"", None),
+            ("\"\\\u{1F600}", None),
+            ("\\", None),
+            ("", None),
+        ] {
+            assert_eq!(mended(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn they_are_texts_like_any_other() {
+        assert_eq!(string(r#""x\ud83d""#).unwrap(), "x\u{FFFD}");
+        assert_eq!(string(r#""x""#).unwrap(), "x");
+        assert_eq!(string("5"), None);
+        assert_eq!(string(r#""\ud83d"#), None);
+        let value: Value = from_str(r#"{"\ud83d":"\ud83d"}"#).unwrap();
+        assert_eq!(value, serde_json::json!({"\u{FFFD}": "\u{FFFD}"}));
+        assert!(from_str::<Value>("{").is_err());
+        assert!(from_str::<Value>(r#"{"\ud83d":}"#).is_err());
+    }
+
+    #[test]
+    fn encoded_as_if_they_were_whole_they_are_known_too() {
+        assert_eq!(utf8(b"a").unwrap(), "a");
+        assert_eq!(utf8(b"a\xED\xA0\xBDb").unwrap(), "a\u{FFFD}b");
+        assert_eq!(utf8("\u{D7FF}".as_bytes()).unwrap(), "\u{D7FF}");
+        for bytes in [&b"\xFF"[..], b"\xED\xA0", b"\xED", b"\xED\xA0\xBD\x80"] {
+            assert_eq!(utf8(bytes), None, "{bytes:?}");
+        }
+    }
+}
