@@ -26,9 +26,16 @@ pub(crate) struct Lane {
 /// text is cheaper than owning every piece of it, and waiting is the exception.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) text: String,
+    /// Its text, or why it is refused when its turn comes.
+    pub(crate) said: Result<String, &'static str>,
     pub(crate) ack: Option<AckId>,
     pub(crate) number: u64,
+}
+
+impl Waiting {
+    fn cost(&self) -> usize {
+        self.said.as_ref().map_or(0, String::len) + REQUEST_COST
+    }
 }
 
 impl Lane {
@@ -43,7 +50,7 @@ impl Lane {
 
     /// Appends a request. Returns whether reading should stop.
     pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
-        self.bytes += waiting.text.len() + REQUEST_COST;
+        self.bytes += waiting.cost();
         self.waiting.push_back(waiting);
         self.bytes > PAUSE_AT
     }
@@ -52,7 +59,7 @@ impl Lane {
     pub(crate) fn next(&mut self) -> (Option<Waiting>, bool) {
         let next = self.waiting.pop_front();
         match &next {
-            Some(waiting) => self.bytes -= waiting.text.len() + REQUEST_COST,
+            Some(waiting) => self.bytes -= waiting.cost(),
             None => {
                 self.is_busy = false;
                 self.waiting = VecDeque::new();
@@ -74,7 +81,7 @@ mod tests {
 
     fn waiting(number: u64, len: usize) -> Waiting {
         Waiting {
-            text: "x".repeat(len),
+            said: Ok("x".repeat(len)),
             ack: None,
             number,
         }

@@ -1,11 +1,14 @@
 //! The request packet: its envelope is read by borrowing, its payload stays raw text.
 
+mod refused;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
+use stellar_transports::json;
 
 /// How deep arrays and objects may nest. What passes here is handed to other clients, whose parsers may recurse.
 const MAX_DEPTH: usize = 128;
@@ -34,6 +37,12 @@ pub(crate) enum Received<'a> {
     Packet(Packet<'a>),
     /// JSON, but no object.
     NotAnObject,
+    /// JSON that goes no further. Its sender has counted it, so it is answered like any other.
+    Refused {
+        /// A text for the sender.
+        detail: Cow<'static, str>,
+        message_id: Option<&'a RawValue>,
+    },
 }
 
 impl<'a> Packet<'a> {
@@ -41,11 +50,22 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     ///
-    /// A text for the sender, when `text` is not JSON or nests too deep.
+    /// A text for the sender, when `text` is not JSON.
     pub(crate) fn parse(text: &'a str) -> Result<Received<'a>, String> {
-        if nests_deeper_than(text.as_bytes(), MAX_DEPTH) {
-            return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
-        }
+        let read = match nests_deeper_than(text.as_bytes(), MAX_DEPTH) {
+            true => Err(format!("it nests deeper than {MAX_DEPTH} levels")),
+            false => Self::read(text),
+        };
+        read.or_else(|detail| match refused::scan(text) {
+            Some(message_id) => Ok(Received::Refused {
+                detail: detail.into(),
+                message_id,
+            }),
+            None => Err(detail),
+        })
+    }
+
+    fn read(text: &'a str) -> Result<Received<'a>, String> {
         let is_object = text
             .trim_start_matches([' ', '\t', '\r', '\n'])
             .starts_with('{');
@@ -73,26 +93,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Packet<'de>, M::Error> {
                 let mut packet = Packet::default();
-                while let Some(Text(key)) = map.next_key()? {
+                while let Some(key) = map.next_key()? {
                     let value: &'de RawValue = map.next_value()?;
-                    match &*key {
-                        "event" => packet.event = Some(value),
-                        "room" => packet.room = Some(value),
-                        "message" => packet.message = Some(value),
-                        "params" => packet.params = Some(value),
-                        "file" => packet.file = Some(value),
-                        "messageId" => packet.message_id = Some(value),
-                        _ if packet.others.len() == MAX_OTHER_KEYS => {
-                            return Err(serde::de::Error::custom("it has too many keys"));
+                    match key {
+                        Key::Event => packet.event = Some(value),
+                        Key::Room => packet.room = Some(value),
+                        Key::Message => packet.message = Some(value),
+                        Key::Params => packet.params = Some(value),
+                        Key::File => packet.file = Some(value),
+                        Key::MessageId => packet.message_id = Some(value),
+                        Key::Data | Key::Other if packet.others.len() == MAX_OTHER_KEYS => {
+                            return Err(serde::de::Error::custom(format_args!(
+                                "it has more than {MAX_OTHER_KEYS} keys besides those of a packet"
+                            )));
                         }
-                        _ => packet.others.push(value),
+                        Key::Data | Key::Other => packet.others.push(value),
                     }
                 }
-                // Only a text or a number can be an id; anything else is not echoed.
-                packet.message_id = packet.message_id.filter(|id| {
-                    id.get().starts_with(['"', '-'])
-                        || id.get().starts_with(|c: char| c.is_ascii_digit())
-                });
+                packet.message_id = packet.message_id.filter(|id| is_id(id));
                 Ok(packet)
             }
         }
@@ -112,9 +130,88 @@ pub(crate) fn of_event(name: &str, argument: &str) -> Option<String> {
     Some(format!("{{{keys}{comma}\"event\":{name}}}"))
 }
 
-/// A JSON string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The params of the `event` verb. Keys that appear twice count once, as in a [`Packet`].
+#[derive(Debug, Default)]
+pub(crate) struct EventParams<'a> {
+    pub(crate) room: Option<&'a RawValue>,
+    pub(crate) event: Option<&'a RawValue>,
+    pub(crate) data: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for EventParams<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = EventParams<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut params = EventParams::default();
+                while let Some(key) = map.next_key()? {
+                    let value = map.next_value()?;
+                    match key {
+                        Key::Room => params.room = Some(value),
+                        Key::Event => params.event = Some(value),
+                        Key::Data => params.data = Some(value),
+                        _ => {}
+                    }
+                }
+                Ok(params)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A key. Read as bytes, because it may hold what no Rust string can: half of a character.
+enum Key {
+    Event,
+    Room,
+    Message,
+    Params,
+    File,
+    MessageId,
+    Data,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Key, E> {
+                Ok(match name {
+                    b"event" => Key::Event,
+                    b"room" => Key::Room,
+                    b"message" => Key::Message,
+                    b"params" => Key::Params,
+                    b"file" => Key::File,
+                    b"messageId" => Key::MessageId,
+                    b"data" => Key::Data,
+                    _ => Key::Other,
+                })
+            }
+        }
+        deserializer.deserialize_bytes(Name)
+    }
+}
+
+/// Only a text or a number can be an id; anything else is not echoed.
+fn is_id(value: &RawValue) -> bool {
+    matches!(
+        value.get().as_bytes().first(),
+        Some(b'"' | b'-' | b'0'..=b'9')
+    )
+}
 
 /// The value as text if it is a string.
 pub(crate) fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
@@ -123,9 +220,7 @@ pub(crate) fn as_text(value: &RawValue) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
-    serde_json::from_str::<Text<'_>>(value.get())
-        .ok()
-        .map(|Text(text)| text)
+    json::string(value.get())
 }
 
 /// The value as a name: a non-empty string, or a number's digits.
@@ -186,6 +281,17 @@ mod tests {
     fn packet(text: &str) -> Packet<'_> {
         match Packet::parse(text) {
             Ok(Received::Packet(packet)) => packet,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    /// What is said about JSON that goes no further, and its id.
+    fn refusal(text: &str) -> (String, Option<String>) {
+        match Packet::parse(text) {
+            Ok(Received::Refused { detail, message_id }) => (
+                detail.into_owned(),
+                message_id.map(|id| id.get().to_owned()),
+            ),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -266,8 +372,12 @@ mod tests {
             )
         };
         assert!(Packet::parse(&deep(MAX_DEPTH - 1)).is_ok());
-        assert!(Packet::parse(&deep(MAX_DEPTH)).is_err());
-        assert!(Packet::parse(&deep(1_000_000)).is_err());
+        for levels in [MAX_DEPTH, 1_000_000] {
+            let (detail, id) = refusal(&deep(levels));
+            assert_eq!(detail, "it nests deeper than 128 levels");
+            assert_eq!(id, None);
+        }
+        assert!(Packet::parse(&"[".repeat(1000)).is_err(), "not JSON");
         let quoted = format!(
             "{{\"message\":\"{}\\\"{}\"}}",
             "[".repeat(1000),
@@ -301,8 +411,33 @@ mod tests {
     fn keys_are_counted() {
         let with = |count: usize| format!("{{{}\"event\":\"say\"}}", "\"k\":1,".repeat(count));
         assert!(Packet::parse(&with(MAX_OTHER_KEYS)).is_ok());
-        let error = Packet::parse(&with(MAX_OTHER_KEYS + 1)).unwrap_err();
-        assert!(error.starts_with("it has too many keys"), "{error}");
+        let mut text = with(MAX_OTHER_KEYS + 1);
+        text.insert_str(1, "\"messageId\":\"a\",");
+        let (detail, id) = refusal(&text);
+        assert!(detail.starts_with("it has more than 64 keys"), "{detail}");
+        assert_eq!(id.as_deref(), Some("\"a\""));
+        assert!(Packet::parse(&text[..text.len() - 1]).is_err(), "not JSON");
+    }
+
+    #[test]
+    fn half_a_character_is_a_text_like_any_other() {
+        let packet = packet(
+            r#"{"\ud83d":1,"event":"sa\u0079","room":"\ud83dx","message":"\ud83d","messageId":"\udfff"}"#,
+        );
+        assert_eq!(as_text(packet.event.unwrap()).unwrap(), "say");
+        assert_eq!(as_name(packet.room).unwrap(), "\u{FFFD}x");
+        assert_eq!(packet.message.unwrap().get(), r#""\ud83d""#);
+        assert_eq!(packet.message_id.unwrap().get(), r#""\udfff""#);
+        assert_eq!(packet.others.len(), 1);
+    }
+
+    #[test]
+    fn the_last_of_equal_params_counts() {
+        let text = r#"{"room":"a","\ud83d":1,"data":1,"event":"x","room":"b"}"#;
+        let params: EventParams<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(as_name(params.room).unwrap(), "b");
+        assert_eq!(as_name(params.event).unwrap(), "x");
+        assert_eq!(params.data.unwrap().get(), "1");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use stellar_transports::AckId;
@@ -15,7 +14,7 @@ use super::action::{Call, guarded};
 use super::connection::Connection;
 use super::error::Error;
 use super::lane::Waiting;
-use super::packet::{self, Packet, Received, as_name, as_text, is_empty_message};
+use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_empty_message};
 use super::reply::{self, Request};
 use super::{App, files::FileError};
 use crate::engine::CloseReason;
@@ -60,51 +59,12 @@ pub(crate) fn is_verb(name: &str) -> bool {
     Verb::parse(name).is_some()
 }
 
-/// The params of the `event` verb.
-#[derive(Default, Deserialize)]
-struct EventParams<'a> {
-    #[serde(borrow)]
-    room: Option<&'a RawValue>,
-    #[serde(borrow)]
-    event: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
 impl App {
     /// Takes one packet as it arrives: numbers it, and answers it at once or puts it in line.
     pub(super) fn receive(&self, connection: &Connection, text: &str, ack: Option<AckId>) {
-        let received = match Packet::parse(text) {
-            Ok(received) => received,
-            Err(detail) => return self.refuse(connection, detail, ack),
-        };
-        let number = connection.next_number();
-        {
-            let mut lane = connection.record().lane.lock();
-            if lane.is_busy() {
-                let is_full = lane.push(Waiting {
-                    text: text.to_owned(),
-                    ack,
-                    number,
-                });
-                if let (true, Some(spark)) = (is_full, connection.spark()) {
-                    spark.pause();
-                }
-                return;
-            }
-        }
-        if self.has_to_wait(&received) {
-            let first = Waiting {
-                text: text.to_owned(),
-                ack,
-                number,
-            };
-            self.spawn_lane(connection, first);
-        } else {
-            let answered = self
-                .answer(connection, received, number, ack)
-                .now_or_never();
-            debug_assert!(answered.is_some(), "`has_to_wait` knows all that waits");
+        match Packet::parse(text) {
+            Ok(received) => self.take(connection, received, Ok(text), ack),
+            Err(detail) => self.alert(connection, detail, ack),
         }
     }
 
@@ -118,15 +78,52 @@ impl App {
     ) {
         match packet::of_event(name, argument) {
             Some(text) => self.receive(connection, &text, ack),
-            None => {
-                let detail = "an event has one argument, which is an object";
-                self.refuse(connection, detail.into(), ack);
-            }
+            None => self.take(connection, refused(NOT_AN_EVENT), Err(NOT_AN_EVENT), ack),
         }
     }
 
-    /// Answers what is no packet. It is not counted: a client that sent something else did not count it either.
-    fn refuse(&self, connection: &Connection, detail: String, ack: Option<AckId>) {
+    /// Numbers what was received, and answers it at once or puts what was said in line.
+    fn take(
+        &self,
+        connection: &Connection,
+        received: Received<'_>,
+        said: Result<&str, &'static str>,
+        ack: Option<AckId>,
+    ) {
+        let number = connection.next_number();
+        let waiting = || Waiting {
+            said: said.map(str::to_owned),
+            ack,
+            number,
+        };
+        {
+            let mut lane = connection.record().lane.lock();
+            if lane.is_busy() {
+                let is_full = lane.push(waiting());
+                if let (true, Some(spark)) = (is_full, connection.spark()) {
+                    spark.pause();
+                }
+                return;
+            }
+        }
+        if self.has_to_wait(&received) {
+            return self.spawn_lane(connection, waiting());
+        }
+        let answered = self
+            .answer(connection, received, number, ack)
+            .now_or_never();
+        // A mistake of ours: it was begun, cannot go on, and its client must not wait for ever.
+        if let (None, Some(spark)) = (answered, connection.spark()) {
+            tracing::error!(
+                connection = connection.id(),
+                "a request waits that never does"
+            );
+            spark.end(CloseReason::Internal);
+        }
+    }
+
+    /// Answers what is not JSON. It is not counted: a client that sent something else did not count it either.
+    fn alert(&self, connection: &Connection, detail: String, ack: Option<AckId>) {
         let error = Error::InvalidPacket(detail).to_value(&self.options().errors);
         let alert = reply::push(json!({"error": error}), "alert");
         connection.send(&alert.answering(ack));
@@ -163,9 +160,10 @@ impl App {
     }
 
     async fn answer_waiting(&self, connection: &Connection, waiting: Waiting) {
-        // It was parsed when it was numbered, so it parses now.
-        let Ok(received) = Packet::parse(&waiting.text) else {
-            return;
+        let received = match &waiting.said {
+            // It was parsed when it was numbered, so it parses now.
+            Ok(text) => Packet::parse(text).unwrap_or_else(refused),
+            Err(detail) => refused(*detail),
         };
         // A hook that refuses, or a `quit` before this one, has ended it: nothing behind that is done.
         if connection.is_destroyed() || connection.spark().is_some_and(|spark| !spark.is_open()) {
@@ -206,15 +204,27 @@ impl App {
         number: u64,
         ack: Option<AckId>,
     ) {
-        let packet = match received {
-            Received::Packet(packet) => packet,
-            Received::NotAnObject => Packet::default(),
+        let (packet, refusal) = match received {
+            Received::Packet(packet) => (packet, None),
+            Received::NotAnObject => (Packet::default(), None),
+            Received::Refused { detail, message_id } => {
+                let packet = Packet {
+                    message_id,
+                    ..Packet::default()
+                };
+                (packet, Some(detail))
+            }
         };
         let request = Request {
             number,
             message_id: packet.message_id.map(ToOwned::to_owned),
             ack,
         };
+        if let Some(detail) = refusal {
+            let error = Error::InvalidPacket(detail.into_owned());
+            connection.send(&request.failed(&error, None, &self.options().errors));
+            return;
+        }
         let name = match packet.event {
             None => Cow::Borrowed("undefined"),
             Some(event) => as_text(event).unwrap_or_else(|| Cow::Borrowed(event.get())),
@@ -306,7 +316,7 @@ impl App {
         let data = match params.data {
             None => Ok(Value::Null),
             Some(data) => self.bounded(data).and_then(|data| {
-                serde_json::from_str(data.get()).map_err(|error| {
+                stellar_transports::json::from_str(data.get()).map_err(|error| {
                     Error::InvalidPacket(format!("the data cannot be read ({error})"))
                 })
             }),
@@ -396,7 +406,7 @@ impl App {
         let params = match params.filter(|params| params.get().starts_with('{')) {
             None => Map::new(),
             Some(params) => match self.bounded(params).and_then(|params| {
-                serde_json::from_str(params.get()).map_err(|error| {
+                stellar_transports::json::from_str(params.get()).map_err(|error| {
                     Error::InvalidPacket(format!("the params cannot be read ({error})"))
                 })
             }) {
@@ -439,7 +449,7 @@ impl App {
         let limit = self.options().max_payload;
         if payload.get().len() > limit {
             return Err(Error::InvalidPacket(format!(
-                "its payload is larger than {limit} bytes"
+                "its payload is larger than {limit} bytes (limits.max_payload_bytes)"
             )));
         }
         Ok(payload)
@@ -455,6 +465,15 @@ impl App {
                 }
             }
         }
+    }
+}
+
+const NOT_AN_EVENT: &str = "an event has one argument, which is an object";
+
+fn refused<'a>(detail: impl Into<Cow<'static, str>>) -> Received<'a> {
+    Received::Refused {
+        detail: detail.into(),
+        message_id: None,
     }
 }
 

@@ -26,6 +26,8 @@ mod endings;
 mod errors;
 /// Hooks, listeners and handlers that panic or never end: who suffers, and who does not.
 mod faulty_code;
+/// Texts that were cut inside an emoji.
+mod half_characters;
 /// Liveness in both directions.
 mod heartbeat;
 /// Hooks around chat and actions, in their order (checks 38–39, 53–60).

@@ -4,6 +4,7 @@
 //! round trip has to work before, during and after it. The module of a test is what the attack abuses:
 //!
 //! * `packets`: JSON that is no request. `frames`: bytes that are no WebSocket. `sizes`: too large, too many pieces.
+//! * `counting`: JSON that goes no further, and the number of its answer.
 //! * `half_frames`: messages whose rest comes later, or never.
 //! * `heads`: request lines and headers. `smuggling`: where a request ends. `upgrades`: handshakes.
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
@@ -28,6 +29,7 @@ mod support;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod web;
 
+mod counting;
 mod floods;
 mod frames;
 mod half_frames;
