@@ -382,17 +382,20 @@ impl Chat {
         let mut delivery = Delivery {
             room: room.to_owned(),
             message: message.get().to_owned(),
+            value: None,
             from,
             sent_at: now(),
         };
+        let is_heard = speaker.is_some() && self.middleware.has_say_receive();
+        if is_heard || self.middleware.has_say() {
+            // Before the answer: what hooks cannot be told is refused, and not lost behind it.
+            delivery.value = Some(delivery.read()?);
+        }
         if let Some(speaker) = speaker
-            && self.middleware.has_say_receive()
+            && is_heard
+            && let Some(message) = delivery.to_message()
         {
-            let received = self
-                .middleware
-                .say_receive(speaker, delivery.to_message()?)
-                .await;
-            match received {
+            match self.middleware.say_receive(speaker, message).await {
                 Ok(message) => delivery = Delivery::from_message(message),
                 Err(Stopped::Dropped) => return Ok(None),
                 Err(Stopped::Refused(error)) => return Err(error),
@@ -453,7 +456,7 @@ impl Chat {
     /// Runs the receivers' hooks first and sends to all in one step, so that a slow hook of one receiver does not
     /// mix up the order of messages.
     async fn deliver_to_each(&self, delivery: Delivery) {
-        let Ok(message) = delivery.to_message() else {
+        let Some(message) = delivery.to_message() else {
             return;
         };
         let members = self.hub.members(&delivery.room).unwrap_or_default();
@@ -491,17 +494,22 @@ pub(crate) struct Delivery {
     room: String,
     /// JSON text.
     message: String,
+    /// What it says, where there are hooks to be told.
+    value: Option<Value>,
     from: Sender,
     sent_at: u64,
 }
 
 impl Delivery {
-    fn to_message(&self) -> Result<ChatMessage, Error> {
-        let message = serde_json::from_str(&self.message).map_err(|error| {
-            Error::InvalidPacket(format!("the message cannot be read ({error})"))
-        })?;
-        Ok(ChatMessage {
-            message,
+    fn read(&self) -> Result<Value, Error> {
+        stellar_transports::json::from_str(&self.message)
+            .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))
+    }
+
+    /// As hooks get it, if there are any.
+    fn to_message(&self) -> Option<ChatMessage> {
+        Some(ChatMessage {
+            message: self.value.clone()?,
             room: self.room.clone(),
             from: self.from.clone(),
             sent_at: self.sent_at,
@@ -511,6 +519,7 @@ impl Delivery {
     fn from_message(message: ChatMessage) -> Self {
         Self {
             message: crate::json::to_string(&message.message),
+            value: Some(message.message),
             room: message.room,
             from: message.from,
             sent_at: message.sent_at,

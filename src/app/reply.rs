@@ -181,9 +181,13 @@ pub(crate) fn chat(
     let written = written.and_then(|()| {
         write!(
             packet,
-            ",\"context\":\"user\",\"sentAt\":{sent_at},\"seq\":{},\"epoch\":\"{}\"}}",
+            ",\"context\":\"user\",\"sentAt\":{sent_at},\"seq\":{},\"epoch\":\"{}\"",
             stamp.seq, stamp.epoch
-        )
+        )?;
+        if let Some(prev) = stamp.prev {
+            write!(packet, ",\"prev\":{prev}")?;
+        }
+        packet.write_char('}')
     });
     debug_assert!(written.is_ok(), "writing to a String does not fail");
     Message::text(packet).named("say")
@@ -252,12 +256,16 @@ mod tests {
         let stamp = Stamp {
             seq: 5,
             epoch: "ab",
+            prev: None,
         };
         let push = chat("{\"x\": 1e999}", "a\"b", &Sender::Server, 12, stamp);
         assert_eq!(
             text(&push),
             r#"{"message":{"x": 1e999},"room":"a\"b","from":0,"context":"user","sentAt":12,"seq":5,"epoch":"ab"}"#
         );
+        let prev = Some(2);
+        let push = chat("1", "a", &Sender::Server, 12, Stamp { prev, ..stamp });
+        assert!(text(&push).ends_with(r#","seq":5,"epoch":"ab","prev":2}"#));
     }
 
     #[test]

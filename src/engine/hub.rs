@@ -186,7 +186,8 @@ impl Hub {
     }
 
     /// Sends a message to every member of a room: numbered, encoded once per dialect, and in the same order for
-    /// all. `message` makes it when its number is known; it runs under the room's lock, so it must not use the hub.
+    /// all. `message` makes it when its number is known; it runs under the room's lock, so it must not use the hub. It is
+    /// asked again for a member from whom the messages before were withheld.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl Hub {
     pub fn publish(
         &self,
         room: &str,
-        message: impl FnOnce(Stamp<'_>) -> Message,
+        message: impl FnMut(Stamp<'_>) -> Message,
     ) -> Result<(), RoomError> {
         let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
@@ -202,7 +203,8 @@ impl Hub {
     }
 
     /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything. It too runs
-    /// under the room's lock.
+    /// under the room's lock. A message that nobody gets takes no number, and whoever gets none of it is told so by the
+    /// [next one's stamp](Stamp::prev).
     ///
     /// # Errors
     ///

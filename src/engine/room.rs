@@ -30,14 +30,20 @@ pub enum RoomError {
     Reserved,
 }
 
-/// A message's place in the history of its room. Within an epoch numbers have no gaps; a room that was created anew
-/// (also by a restart) has a new epoch.
+/// A message's place in the history of its room. Within an epoch the room's numbers have no gaps; a room that was created
+/// anew (also by a restart) has a new epoch.
+///
+/// A member from whom something was withheld sees a gap all the same. It can tell that from a loss: the next message that
+/// it gets says what comes before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp<'a> {
     /// Starts at 1.
     pub seq: u64,
     /// Opaque text.
     pub epoch: &'a str,
+    /// The number of the message before this one, as its receiver counts, where that is not `seq - 1`: what is between
+    /// them was withheld from it ([`Hub::publish_each`](super::Hub::publish_each)).
+    pub prev: Option<u64>,
 }
 
 /// A member, as [`Hub::members`](super::Hub::members) lists it.
@@ -62,6 +68,8 @@ struct State {
     /// Where each member is in the list, so that leaving does not search.
     positions: HashMap<ConnectionId, usize>,
     seq: u64,
+    /// The members from whom everything since this number was withheld.
+    behind: HashMap<ConnectionId, u64>,
     is_destroyed: bool,
 }
 
@@ -91,6 +99,7 @@ impl Room {
 
     pub(super) fn remove(&self, id: ConnectionId) {
         let mut state = self.state.lock();
+        state.behind.remove(&id);
         if let Some(position) = state.positions.remove(&id) {
             state.members.swap_remove(position);
             if let Some(moved) = state.members.get(position) {
@@ -105,6 +114,7 @@ impl Room {
         let mut state = self.state.lock();
         state.is_destroyed = true;
         state.positions = HashMap::new();
+        state.behind = HashMap::new();
         std::mem::take(&mut state.members)
     }
 
@@ -120,51 +130,77 @@ impl Room {
     /// sees the room's messages in the order of their numbers.
     pub(super) fn publish(
         &self,
-        message: impl FnOnce(Stamp<'_>) -> Message,
+        mut message: impl FnMut(Stamp<'_>) -> Message,
     ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
-        let message = message(state.stamp(&self.epoch));
-        if is_reserved(&message) {
+        let shared = message(state.stamp(&self.epoch, None));
+        if is_reserved(&shared) {
             return Err(RoomError::Reserved);
         }
-        state.seq += 1;
-        let mut broadcast = Broadcast::new(&message);
+        let mut broadcast = Broadcast::new(&shared);
         for member in &state.members {
+            let connection = member.spark.connection();
             // A member whose connection is over is about to leave.
-            let _closed = broadcast.send_to(member.spark.connection());
+            let _closed = match state.prev_of(member) {
+                None => broadcast.send_to(connection),
+                prev => connection.send(&message(state.stamp(&self.epoch, prev))),
+            };
         }
+        state.seq += 1;
+        state.behind = HashMap::new();
         Ok(())
     }
 
-    /// As [`publish`](Self::publish), but each member gets what `message` says for it; `None` is nothing.
+    /// As [`publish`](Self::publish), but each member gets what `message` says for it; `None` is nothing. What nobody gets
+    /// has no number.
     pub(super) fn publish_each(
         &self,
         mut message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
     ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
-        let stamp = state.stamp(&self.epoch);
         let mut result = Ok(());
+        let mut is_said = false;
+        let mut behind = HashMap::new();
         for member in &state.members {
-            match message(stamp, &member.spark) {
-                Some(message) if is_reserved(&message) => result = Err(RoomError::Reserved),
-                Some(message) => {
+            let prev = state.prev_of(member);
+            match message(state.stamp(&self.epoch, prev), &member.spark) {
+                Some(message) if !is_reserved(&message) => {
                     let _closed = member.spark.connection().send(&message);
+                    is_said = true;
                 }
-                None => {}
+                withheld => {
+                    if withheld.is_some() {
+                        result = Err(RoomError::Reserved);
+                    }
+                    behind.insert(member.spark.id(), prev.unwrap_or(state.seq));
+                }
             }
         }
-        state.seq += 1;
+        if is_said {
+            state.seq += 1;
+            state.behind = behind;
+        }
         result
     }
 }
 
 impl State {
-    /// The place of the next message.
-    const fn stamp<'a>(&self, epoch: &'a str) -> Stamp<'a> {
+    /// The place of the next message, for a member that is so far behind.
+    const fn stamp<'a>(&self, epoch: &'a str, prev: Option<u64>) -> Stamp<'a> {
         Stamp {
             seq: self.seq + 1,
             epoch,
+            prev,
         }
+    }
+
+    /// The number of the last message before the withheld ones, if there are any.
+    fn prev_of(&self, member: &Member) -> Option<u64> {
+        // As a rule nobody is behind.
+        if self.behind.is_empty() {
+            return None;
+        }
+        self.behind.get(&member.spark.id()).copied()
     }
 }
 

@@ -386,3 +386,65 @@ async fn a_hook_that_panics_refuses_with_001() {
     assert_eq!(answer["error"]["code"], "001");
     assert_eq!(clients[0].details().await["rooms"], json!(["defaultRoom"]));
 }
+
+#[tokio::test]
+async fn a_number_that_a_hook_withheld_is_told_by_the_next_message() {
+    // Each says which client hears it: 0, 1, 2.
+    let for_some = ChatMiddleware::new("some").on_say(|receiver, said| async move {
+        let names = said.message["for"].as_array().unwrap();
+        match names.iter().any(|name| name == receiver.id()) {
+            true => Verdict::Keep,
+            false => Verdict::Drop,
+        }
+    });
+    let (_server, mut clients) = with_hooks([for_some]).await;
+    all_join(&mut clients).await;
+    let mut ids = Vec::new();
+    for client in &mut clients {
+        ids.push(client.id().await);
+    }
+    for (text, receivers) in [
+        ("one", &[0, 1, 2][..]),
+        ("nobody", &[]),
+        ("two", &[0, 1]),
+        ("three", &[0]),
+        ("nobody", &[]),
+        ("four", &[0, 1, 2]),
+        ("five", &[0, 1, 2]),
+    ] {
+        let receivers: Vec<_> = receivers.iter().map(|at| &ids[*at]).collect();
+        let said = json!({"text": text, "for": receivers});
+        assert_eq!(clients[0].say("defaultRoom", said).await["status"], "OK");
+    }
+    let none = Value::Null;
+    for (client, heard) in clients.iter_mut().zip([
+        vec![
+            ("one", 1, none.clone()),
+            ("two", 2, none.clone()),
+            ("three", 3, none.clone()),
+            ("four", 4, none.clone()),
+            ("five", 5, none.clone()),
+        ],
+        vec![
+            ("one", 1, none.clone()),
+            ("two", 2, none.clone()),
+            ("four", 4, json!(2)),
+            ("five", 5, none.clone()),
+        ],
+        vec![
+            ("one", 1, none.clone()),
+            ("four", 4, json!(1)),
+            ("five", 5, none.clone()),
+        ],
+    ]) {
+        for (text, seq, prev) in heard {
+            let packet = client.hears().await;
+            assert_eq!(packet["message"]["text"], text);
+            assert_eq!(
+                (&packet["seq"], &packet["prev"]),
+                (&json!(seq), &prev),
+                "{packet}"
+            );
+        }
+    }
+}

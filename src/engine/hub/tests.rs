@@ -174,3 +174,32 @@ async fn a_text_that_clients_would_obey_is_not_sent() {
         .unwrap();
     assert!(fixture.hub.broadcast(&reserved).is_err());
 }
+
+#[tokio::test]
+async fn whoever_missed_something_is_told_by_the_next_stamp() {
+    let fixture = Fixture::new();
+    let (mut a, spark_a) = fixture.connect().await;
+    let (mut b, spark_b) = fixture.connect().await;
+    fixture.hub.create("room");
+    fixture.hub.join(&spark_a, "room").unwrap();
+    fixture.hub.join(&spark_b, "room").unwrap();
+    let place = |stamp: Stamp<'_>| Message::text(format!("[{},{:?}]", stamp.seq, stamp.prev));
+    let only = |id: Option<ConnectionId>| {
+        let said =
+            move |stamp: Stamp<'_>, spark: &Spark| (Some(spark.id()) == id).then(|| place(stamp));
+        fixture.hub.publish_each("room", said).unwrap();
+    };
+    only(None);
+    fixture.hub.publish("room", place).unwrap();
+    only(Some(spark_a.id()));
+    only(None);
+    only(Some(spark_a.id()));
+    fixture.hub.publish("room", place).unwrap();
+    fixture.hub.publish("room", place).unwrap();
+    for expected in ["[1,None]", "[2,None]", "[3,None]", "[4,None]", "[5,None]"] {
+        assert_eq!(a.receive().await, Received::Text(expected.into()));
+    }
+    for expected in ["[1,None]", "[4,Some(1)]", "[5,None]"] {
+        assert_eq!(b.receive().await, Received::Text(expected.into()));
+    }
+}
