@@ -381,10 +381,10 @@ mod tests {
     #[test]
     fn the_script_that_pages_load_is_small() {
         for (listed, limit) in [
-            (&["ws"][..], 5500),
-            (&["polling"][..], 5500),
-            (&["ws", "polling"][..], 6500),
-            (&["socketio"][..], 6500),
+            (&["ws"][..], 6000),
+            (&["polling"][..], 6000),
+            (&["ws", "polling"][..], 7000),
+            (&["socketio"][..], 7000),
         ] {
             let (gzip, _) = Scripts::new(&listing(listed)).size().unwrap();
             assert!(gzip <= limit, "{listed:?}: {gzip} bytes");

@@ -91,6 +91,16 @@ function measure(number, otherwise) {
   return number >= 0 ? +number : otherwise;
 }
 
+// What the code of a close says, the same for both clients.
+
+// Codes from here up to 4999 say that coming back is no use.
+var FINAL_CODE = 4500;
+
+// The message that says the same may be lost, the code of the socket is not.
+function isFinal(info) {
+  return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
+}
+
 // Named timers, and durations in words.
 
 var UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31557600000 };
@@ -674,9 +684,6 @@ proto.id = function (fn) {
 // Opening, losing, ending. A transport is driven by `outgoing::open`, `data`, `end` and `reconnect`, and tells what
 // happens by `incoming::open`, `data`, `error` and `end`.
 
-// Codes from here up to 4999 say that coming back is no use.
-var FINAL_CODE = 4500;
-
 function asError(reason) {
   var error = reason;
   if (!(reason instanceof Error)) {
@@ -684,11 +691,6 @@ function asError(reason) {
     Object.keys(Object(reason)).forEach(function (key) { error[key] = reason[key]; });
   }
   return error;
-}
-
-// The message that says the same may be lost, the code of the socket is not.
-function isFinal(info) {
-  return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
 }
 
 proto._change = function (state, name) {

@@ -19,6 +19,16 @@ function measure(number, otherwise) {
   return number >= 0 ? +number : otherwise;
 }
 
+// What the code of a close says, the same for both clients.
+
+// Codes from here up to 4999 say that coming back is no use.
+var FINAL_CODE = 4500;
+
+// The message that says the same may be lost, the code of the socket is not.
+function isFinal(info) {
+  return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
+}
+
 // The class, its settings and what every other file leans on.
 
 var settings = "%SETTINGS%";
@@ -163,7 +173,9 @@ function encode(packet, done) {
   }
 }
 
-// Writes one packet. Both sides count packets, so the number belongs to the write, not to the call.
+// Writes one packet. Both sides count packets, so the number belongs to the write, not to the call. It goes along as
+// `messageId`, marked as ours: the server gives that back with the answer, and so neither the server's count nor a
+// `messageId` of the application's own decides who is answered.
 function write(client, text, timeout, done) {
   var number = ++client.messageCount;
   var pending = client._pending;
@@ -175,22 +187,28 @@ function write(client, text, timeout, done) {
     clearTimeout(timer);
     done(error, packet);
   };
-  client._socket.send(text);
+  pending[number]._id = done._id;
+  client._socket.send(text.replace(/^\{(?=")/, '{"messageId":"~' + number + '",'));
 }
 
-// A verb on an open socket, whether or not the connection is ready.
+// A packet on an open socket, whether or not the connection is ready.
 function ask(client, text, done) {
-  write(client, text, client.options.callTimeout, function (error, packet) {
+  write(client, text, client.options.callTimeout, done);
+}
+
+// What ends a verb: its answer may be a failure.
+function verdict(done) {
+  return function (error, packet) {
     if (!error) {
       error = failure(packet);
       // Details are readable as `response.data.id` and as `response.id`.
       if (typeof packet.data === 'object') copy(packet, copy(copy({}, packet.data), packet));
     }
     done(error, packet);
-  });
+  };
 }
 
-// A verb of the application: now, when the connection is ready, or not at all.
+// A packet of the application: now, when the connection is ready, or not at all.
 function call(client, packet, done) {
   var waiting = client._waiting;
   var text = encode(packet, done);
@@ -213,8 +231,22 @@ function unanswered(client) {
   return Object.keys(pending).map(function (number) { return pending[number]; });
 }
 
+// The number of the call that an answer ends. A server whose count has differed from ours is not asked for it again on
+// this link. What is ours in the packet goes, so that the application finds in it what it would find without us.
+function numberOf(client, packet) {
+  var id = packet.messageId;
+  var number, call;
+  if (typeof id !== 'string' || id.charAt(0) !== '~') return !client._miscounts && packet.messageCount;
+  number = id.slice(1);
+  client._miscounts = client._miscounts || number !== String(packet.messageCount);
+  call = client._pending[number];
+  delete packet.messageId;
+  if (call && call._id !== undefined) packet.messageId = call._id;
+  return number;
+}
+
 function receive(client, text) {
-  var packet, context, answered;
+  var packet, context, number, answered;
   try {
     packet = JSON.parse(text);
   } catch (error) {
@@ -222,13 +254,14 @@ function receive(client, text) {
   }
   if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
     if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
-    if (packet === 'primus::server::close') end(client, 'closed by the server')();
+    if (packet === 'primus::server::close') endedByServer(client);
     return;
   }
-  client._raise('message', packet);
   context = packet && packet.context;
+  number = context === 'response' && numberOf(client, packet);
+  client._raise('message', packet);
   if (context === 'response') {
-    answered = client._pending[packet.messageCount];
+    answered = client._pending[number];
     if (answered) answered(null, packet);
   } else if (context === 'user') {
     client._raise('say', packet);
@@ -241,6 +274,38 @@ function receive(client, text) {
   } else {
     client._raise('api', packet);
   }
+}
+
+// Why a connection has ended, by the names of the server's own table.
+
+var LABELS = {
+  1000: 'ended',
+  1001: 'going_away',
+  1002: 'protocol_error',
+  1003: 'unsupported_data',
+  1006: 'peer_gone',
+  1007: 'invalid_text',
+  1009: 'message_too_big',
+  1011: 'internal',
+  4000: 'reconnect',
+  4001: 'slow_consumer',
+  4002: 'write_timeout',
+  4003: 'heartbeat_missed',
+  4004: 'receive_timeout',
+  4005: 'connect_timeout'
+};
+
+// `info` is what the transport's close says. Long polling tells no codes: 1005 stands for a close, 1006 for a loss.
+function closing(info, reconnect) {
+  var code = info.code || (info.error ? 1006 : 1005);
+  var reason = info.reason || (info.error ? info.error.message : '');
+  return {
+    code: code,
+    // What comes too many at once is named by the reason alone.
+    label: info.label || (code === 1008 ? reason.replace(/ /g, '_') : LABELS[code]) || 'peer_closed',
+    reason: reason,
+    reconnect: !!reconnect
+  };
 }
 
 // The life of a connection:
@@ -267,7 +332,7 @@ var worked = {};
 proto.connect = function (callback) {
   var self = this;
   return dual(callback, function (done) {
-    var farewell = end(self, 'replaced by another connect()', true);
+    var farewell = end(self, 'replaced', 'replaced by another connect()', true);
     self.rooms = (self.options.rooms || []).concat(self.rooms).filter(function (room, index, all) {
       return all.indexOf(room) === index;
     });
@@ -277,7 +342,7 @@ proto.connect = function (callback) {
     self._wasUp = self._isBack = false;
     self._network = function (event) {
       if (event.type === 'offline') {
-        if (self._socket) lost(self, { error: new Error('the network is offline') });
+        if (self._socket) lost(self, { error: new Error('the network is offline'), label: 'offline' });
       } else if (event.type === 'pagehide') {
         left(self);
       } else if (event.type === 'pageshow') {
@@ -295,7 +360,7 @@ proto.connect = function (callback) {
 };
 
 proto.disconnect = function () {
-  var farewell = end(this, 'disconnected');
+  var farewell = end(this, 'disconnected', 'disconnected');
   this.rooms = [];
   farewell();
 };
@@ -358,7 +423,7 @@ function open(client, timeout) {
           if (text) receive(client, text);
         }),
         close: failed,
-        ended: SOCKETIO && whileCurrent(function () { end(client, 'closed by the server')(); }),
+        ended: SOCKETIO && whileCurrent(function () { endedByServer(client); }),
         moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
           // Whatever stood in the way has gone: the next connection may begin with the first transport again.
           delete worked[place(options)];
@@ -384,7 +449,7 @@ function heard(client) {
   var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
   client._timer = timeout && later(function () {
-    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
+    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms'), label: 'heartbeat_missed' });
   }, timeout);
 }
 
@@ -400,6 +465,7 @@ function opened(client) {
   var joining = rooms.length;
 
   client.messageCount = 0;
+  client._miscounts = false;
   client.details = null;
   client._waiting = client._waiting || [];
   if (!isTrial(client)) {
@@ -413,18 +479,18 @@ function opened(client) {
   if (link !== client._links) return;
 
   rooms.forEach(function (room) {
-    ask(client, JSON.stringify({ event: 'roomAdd', room: room }), function (error) {
+    ask(client, JSON.stringify({ event: 'roomAdd', room: room }), verdict(function (error) {
       if (link !== client._links) return;
       // 017: already in the room, which is what we want.
       if (error && error.code !== '017') client._raise('error', error);
       if (!--joining) configure();
-    });
+    }));
   });
   if (!joining) configure();
 
   function configure() {
     if (link !== client._links) return;
-    ask(client, '{"event":"detailsView"}', function (error, packet) {
+    ask(client, '{"event":"detailsView"}', verdict(function (error, packet) {
       var done = client._connecting;
       var waiting = client._waiting;
       if (link !== client._links) return;
@@ -443,7 +509,7 @@ function opened(client) {
       if (done) done(null, packet);
       if (link === client._links) client._raise('connected');
       if (link === client._links) show(client);
-    });
+    }));
   }
 }
 
@@ -491,14 +557,15 @@ function lost(client, info) {
       return name !== client.transport;
     })[0];
   }
-  var policy = !info.isFinal && client.options.reconnect;
+  var isOver = info.isFinal || isFinal(info);
+  var policy = !isOver && client.options.reconnect;
   var calls = unlink(client);
   var link = client._links;
   var error = info.error || new Error(
     'connection ' + (wasConnected ? 'lost' : 'failed') + (info.code ? ' (' + (info.code + ' ' + info.reason).trim() + ')' : '')
   );
   var givesUp = policy && client._attempts >= policy.retries;
-  if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
+  if (wasConnected || givesUp || isOver) client.state = 'disconnected';
   if (policy && !givesUp) {
     // Full jitter from the first try on: a restarted server must not meet all its clients at once.
     client._retry = later(function () { attempt(client); }, isInterrupted(info) ? 0 :
@@ -509,7 +576,7 @@ function lost(client, info) {
   }
 
   if (info.error || !wasConnected) client._raise('error', error);
-  if (wasConnected && link === client._links) client._raise('disconnected');
+  if (wasConnected && link === client._links) client._raise('disconnected', closing(info, policy && !givesUp));
   if (givesUp) client._raise('error', new Error('gave up after ' + client._attempts + ' attempts to reconnect'));
   fail(calls, error);
 }
@@ -558,17 +625,21 @@ function stop(client) {
   client._network = null;
 }
 
-// A deliberate end. Returns the function that tells the application; `quiet` spares it the event
-// for a connection that it never saw.
-function end(client, reason, quiet) {
-  var tells = quiet ? client.state === 'connected' : client._network;
+// A deliberate end. Returns the function that tells the application. Before another connection it is not told of one
+// that it never saw.
+function end(client, label, reason, isReplaced) {
+  var tells = isReplaced ? client.state === 'connected' : client._network;
   var calls = unlink(client);
   stop(client);
   client.state = 'disconnected';
   return function () {
-    if (tells) client._raise('disconnected');
+    if (tells) client._raise('disconnected', closing({ code: 1000, label: label, reason: reason }, isReplaced));
     fail(calls, new Error(reason));
   };
+}
+
+function endedByServer(client) {
+  end(client, 'ended', 'closed by the server')();
 }
 
 // Where the transports connect to.
@@ -956,14 +1027,14 @@ transports[OVER_POLLING] = { supported: httpRequest, open: socketio };
 // One method per verb. The order of callback arguments differs between them; applications rely on it.
 
 function verb(client, packet, callback, responseFirst) {
-  return dual(callback, function (done) { call(client, packet, done); }, responseFirst);
+  return dual(callback, function (done) { call(client, packet, verdict(done)); }, responseFirst);
 }
 
 function details(client, done) {
-  call(client, { event: 'detailsView' }, function (error, packet) {
+  call(client, { event: 'detailsView' }, verdict(function (error, packet) {
     if (!error) remember(client, packet);
     done(error, packet);
-  });
+  }));
 }
 
 // After the server's answer the details are asked for again, so that `rooms` is right when the
@@ -971,7 +1042,7 @@ function details(client, done) {
 function membership(client, packet, callback) {
   var answer;
   return dual(typeof callback === 'function' && function (error) { callback(error, answer); }, function (done) {
-    call(client, packet, function (error, response) {
+    call(client, packet, verdict(function (error, response) {
       var room = packet.room;
       var index = client.rooms.indexOf(room);
       answer = response;
@@ -983,7 +1054,7 @@ function membership(client, packet, callback) {
       }
       if (error) done(error);
       else details(client, done);
-    });
+    }));
   });
 }
 
@@ -1015,6 +1086,17 @@ proto.roomView = function (room, callback) {
 
 proto.file = function (path, callback) {
   return verb(this, { event: 'file', file: path }, callback, true);
+};
+
+// Any packet; the answer as it comes. A `messageId` of the caller's own stands in the answer.
+proto.send = function (packet, callback) {
+  var self = this;
+  packet = copy({}, packet);
+  return dual(callback, function (done) {
+    done._id = packet.messageId;
+    delete packet.messageId;
+    call(self, packet, done);
+  }, true);
 };
 
 // Room events: small named messages to the members of rooms.
@@ -1061,11 +1143,11 @@ Scope.prototype.emit = function (event, data, callback) {
     if (!left) done(null, packets);
     rooms.forEach(function (room, index) {
       var params = { room: room, event: event, data: data === undefined ? null : data };
-      call(client, { event: 'event', params: params }, function (error, packet) {
+      call(client, { event: 'event', params: params }, verdict(function (error, packet) {
         packets[index] = packet;
         firstError = firstError || error;
         if (!--left) done(firstError, packets);
-      });
+      }));
     });
   });
 };

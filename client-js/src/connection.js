@@ -22,7 +22,7 @@ var worked = {};
 proto.connect = function (callback) {
   var self = this;
   return dual(callback, function (done) {
-    var farewell = end(self, 'replaced by another connect()', true);
+    var farewell = end(self, 'replaced', 'replaced by another connect()', true);
     self.rooms = (self.options.rooms || []).concat(self.rooms).filter(function (room, index, all) {
       return all.indexOf(room) === index;
     });
@@ -32,7 +32,7 @@ proto.connect = function (callback) {
     self._wasUp = self._isBack = false;
     self._network = function (event) {
       if (event.type === 'offline') {
-        if (self._socket) lost(self, { error: new Error('the network is offline') });
+        if (self._socket) lost(self, { error: new Error('the network is offline'), label: 'offline' });
       } else if (event.type === 'pagehide') {
         left(self);
       } else if (event.type === 'pageshow') {
@@ -50,7 +50,7 @@ proto.connect = function (callback) {
 };
 
 proto.disconnect = function () {
-  var farewell = end(this, 'disconnected');
+  var farewell = end(this, 'disconnected', 'disconnected');
   this.rooms = [];
   farewell();
 };
@@ -113,7 +113,7 @@ function open(client, timeout) {
           if (text) receive(client, text);
         }),
         close: failed,
-        ended: SOCKETIO && whileCurrent(function () { end(client, 'closed by the server')(); }),
+        ended: SOCKETIO && whileCurrent(function () { endedByServer(client); }),
         moved: SEVERAL_TRANSPORTS && whileCurrent(function () {
           // Whatever stood in the way has gone: the next connection may begin with the first transport again.
           delete worked[place(options)];
@@ -139,7 +139,7 @@ function heard(client) {
   var timeout = isTrial(client) ? options.fallbackTimeout : client._socket.silence || options.pingTimeout;
   clearTimeout(client._timer);
   client._timer = timeout && later(function () {
-    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms') });
+    client._failed({ error: new Error('nothing heard for ' + timeout + ' ms'), label: 'heartbeat_missed' });
   }, timeout);
 }
 
@@ -155,6 +155,7 @@ function opened(client) {
   var joining = rooms.length;
 
   client.messageCount = 0;
+  client._miscounts = false;
   client.details = null;
   client._waiting = client._waiting || [];
   if (!isTrial(client)) {
@@ -168,18 +169,18 @@ function opened(client) {
   if (link !== client._links) return;
 
   rooms.forEach(function (room) {
-    ask(client, JSON.stringify({ event: 'roomAdd', room: room }), function (error) {
+    ask(client, JSON.stringify({ event: 'roomAdd', room: room }), verdict(function (error) {
       if (link !== client._links) return;
       // 017: already in the room, which is what we want.
       if (error && error.code !== '017') client._raise('error', error);
       if (!--joining) configure();
-    });
+    }));
   });
   if (!joining) configure();
 
   function configure() {
     if (link !== client._links) return;
-    ask(client, '{"event":"detailsView"}', function (error, packet) {
+    ask(client, '{"event":"detailsView"}', verdict(function (error, packet) {
       var done = client._connecting;
       var waiting = client._waiting;
       if (link !== client._links) return;
@@ -198,7 +199,7 @@ function opened(client) {
       if (done) done(null, packet);
       if (link === client._links) client._raise('connected');
       if (link === client._links) show(client);
-    });
+    }));
   }
 }
 
@@ -246,14 +247,15 @@ function lost(client, info) {
       return name !== client.transport;
     })[0];
   }
-  var policy = !info.isFinal && client.options.reconnect;
+  var isOver = info.isFinal || isFinal(info);
+  var policy = !isOver && client.options.reconnect;
   var calls = unlink(client);
   var link = client._links;
   var error = info.error || new Error(
     'connection ' + (wasConnected ? 'lost' : 'failed') + (info.code ? ' (' + (info.code + ' ' + info.reason).trim() + ')' : '')
   );
   var givesUp = policy && client._attempts >= policy.retries;
-  if (wasConnected || givesUp || info.isFinal) client.state = 'disconnected';
+  if (wasConnected || givesUp || isOver) client.state = 'disconnected';
   if (policy && !givesUp) {
     // Full jitter from the first try on: a restarted server must not meet all its clients at once.
     client._retry = later(function () { attempt(client); }, isInterrupted(info) ? 0 :
@@ -264,7 +266,7 @@ function lost(client, info) {
   }
 
   if (info.error || !wasConnected) client._raise('error', error);
-  if (wasConnected && link === client._links) client._raise('disconnected');
+  if (wasConnected && link === client._links) client._raise('disconnected', closing(info, policy && !givesUp));
   if (givesUp) client._raise('error', new Error('gave up after ' + client._attempts + ' attempts to reconnect'));
   fail(calls, error);
 }
@@ -313,15 +315,19 @@ function stop(client) {
   client._network = null;
 }
 
-// A deliberate end. Returns the function that tells the application; `quiet` spares it the event
-// for a connection that it never saw.
-function end(client, reason, quiet) {
-  var tells = quiet ? client.state === 'connected' : client._network;
+// A deliberate end. Returns the function that tells the application. Before another connection it is not told of one
+// that it never saw.
+function end(client, label, reason, isReplaced) {
+  var tells = isReplaced ? client.state === 'connected' : client._network;
   var calls = unlink(client);
   stop(client);
   client.state = 'disconnected';
   return function () {
-    if (tells) client._raise('disconnected');
+    if (tells) client._raise('disconnected', closing({ code: 1000, label: label, reason: reason }, isReplaced));
     fail(calls, new Error(reason));
   };
+}
+
+function endedByServer(client) {
+  end(client, 'ended', 'closed by the server')();
 }

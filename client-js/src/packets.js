@@ -23,7 +23,9 @@ function encode(packet, done) {
   }
 }
 
-// Writes one packet. Both sides count packets, so the number belongs to the write, not to the call.
+// Writes one packet. Both sides count packets, so the number belongs to the write, not to the call. It goes along as
+// `messageId`, marked as ours: the server gives that back with the answer, and so neither the server's count nor a
+// `messageId` of the application's own decides who is answered.
 function write(client, text, timeout, done) {
   var number = ++client.messageCount;
   var pending = client._pending;
@@ -35,22 +37,28 @@ function write(client, text, timeout, done) {
     clearTimeout(timer);
     done(error, packet);
   };
-  client._socket.send(text);
+  pending[number]._id = done._id;
+  client._socket.send(text.replace(/^\{(?=")/, '{"messageId":"~' + number + '",'));
 }
 
-// A verb on an open socket, whether or not the connection is ready.
+// A packet on an open socket, whether or not the connection is ready.
 function ask(client, text, done) {
-  write(client, text, client.options.callTimeout, function (error, packet) {
+  write(client, text, client.options.callTimeout, done);
+}
+
+// What ends a verb: its answer may be a failure.
+function verdict(done) {
+  return function (error, packet) {
     if (!error) {
       error = failure(packet);
       // Details are readable as `response.data.id` and as `response.id`.
       if (typeof packet.data === 'object') copy(packet, copy(copy({}, packet.data), packet));
     }
     done(error, packet);
-  });
+  };
 }
 
-// A verb of the application: now, when the connection is ready, or not at all.
+// A packet of the application: now, when the connection is ready, or not at all.
 function call(client, packet, done) {
   var waiting = client._waiting;
   var text = encode(packet, done);
@@ -73,8 +81,22 @@ function unanswered(client) {
   return Object.keys(pending).map(function (number) { return pending[number]; });
 }
 
+// The number of the call that an answer ends. A server whose count has differed from ours is not asked for it again on
+// this link. What is ours in the packet goes, so that the application finds in it what it would find without us.
+function numberOf(client, packet) {
+  var id = packet.messageId;
+  var number, call;
+  if (typeof id !== 'string' || id.charAt(0) !== '~') return !client._miscounts && packet.messageCount;
+  number = id.slice(1);
+  client._miscounts = client._miscounts || number !== String(packet.messageCount);
+  call = client._pending[number];
+  delete packet.messageId;
+  if (call && call._id !== undefined) packet.messageId = call._id;
+  return number;
+}
+
 function receive(client, text) {
-  var packet, context, answered;
+  var packet, context, number, answered;
   try {
     packet = JSON.parse(text);
   } catch (error) {
@@ -82,13 +104,14 @@ function receive(client, text) {
   }
   if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
     if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
-    if (packet === 'primus::server::close') end(client, 'closed by the server')();
+    if (packet === 'primus::server::close') endedByServer(client);
     return;
   }
-  client._raise('message', packet);
   context = packet && packet.context;
+  number = context === 'response' && numberOf(client, packet);
+  client._raise('message', packet);
   if (context === 'response') {
-    answered = client._pending[packet.messageCount];
+    answered = client._pending[number];
     if (answered) answered(null, packet);
   } else if (context === 'user') {
     client._raise('say', packet);

@@ -42,11 +42,11 @@ Scope.prototype.emit = function (event, data, callback) {
     if (!left) done(null, packets);
     rooms.forEach(function (room, index) {
       var params = { room: room, event: event, data: data === undefined ? null : data };
-      call(client, { event: 'event', params: params }, function (error, packet) {
+      call(client, { event: 'event', params: params }, verdict(function (error, packet) {
         packets[index] = packet;
         firstError = firstError || error;
         if (!--left) done(firstError, packets);
-      });
+      }));
     });
   });
 };

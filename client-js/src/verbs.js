@@ -1,14 +1,14 @@
 // One method per verb. The order of callback arguments differs between them; applications rely on it.
 
 function verb(client, packet, callback, responseFirst) {
-  return dual(callback, function (done) { call(client, packet, done); }, responseFirst);
+  return dual(callback, function (done) { call(client, packet, verdict(done)); }, responseFirst);
 }
 
 function details(client, done) {
-  call(client, { event: 'detailsView' }, function (error, packet) {
+  call(client, { event: 'detailsView' }, verdict(function (error, packet) {
     if (!error) remember(client, packet);
     done(error, packet);
-  });
+  }));
 }
 
 // After the server's answer the details are asked for again, so that `rooms` is right when the
@@ -16,7 +16,7 @@ function details(client, done) {
 function membership(client, packet, callback) {
   var answer;
   return dual(typeof callback === 'function' && function (error) { callback(error, answer); }, function (done) {
-    call(client, packet, function (error, response) {
+    call(client, packet, verdict(function (error, response) {
       var room = packet.room;
       var index = client.rooms.indexOf(room);
       answer = response;
@@ -28,7 +28,7 @@ function membership(client, packet, callback) {
       }
       if (error) done(error);
       else details(client, done);
-    });
+    }));
   });
 }
 
@@ -60,4 +60,15 @@ proto.roomView = function (room, callback) {
 
 proto.file = function (path, callback) {
   return verb(this, { event: 'file', file: path }, callback, true);
+};
+
+// Any packet; the answer as it comes. A `messageId` of the caller's own stands in the answer.
+proto.send = function (packet, callback) {
+  var self = this;
+  packet = copy({}, packet);
+  return dual(callback, function (done) {
+    done._id = packet.messageId;
+    delete packet.messageId;
+    call(self, packet, done);
+  }, true);
 };

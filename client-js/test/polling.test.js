@@ -91,11 +91,11 @@ test('a burst of calls leaves in one POST, what follows while it is under way in
 });
 
 test('no POST is larger than the server allows, unless a packet is', () => {
-  const [world, client] = connected({}, { maxPayload: 100 });
+  const [world, client] = connected({}, { maxPayload: 134 });
   const bodies = [];
-  // Packets of 45 + n bytes: 49 and 50 fit with their separator, 50 and 50 do not.
-  const empty = '4{"event":"say","room":"r","message":""}'.length;
-  const texts = ['a'.repeat(49 - empty), 'b'.repeat(50 - empty), 'c'.repeat(50 - empty), 'd'.repeat(50 - empty),
+  // 66 and 67 bytes fit with their separator, 67 and 67 do not.
+  const empty = '4{"messageId":"~2","event":"say","room":"r","message":""}'.length;
+  const texts = ['a'.repeat(66 - empty), 'b'.repeat(67 - empty), 'c'.repeat(67 - empty), 'd'.repeat(67 - empty),
     'ä€😀', '😀'.repeat(10), 'e'.repeat(300), 'f', 'g'];
   for (const text of texts) client.say('r', text, () => {});
   world.clock.advance(0);
@@ -107,8 +107,8 @@ test('no POST is larger than the server allows, unless a packet is', () => {
   }
   assert.deepEqual(bodies.flatMap((body) => body.split('\x1e')).map((packet) => JSON.parse(packet.slice(1)).message), texts);
   const sizes = bodies.map((body) => Buffer.byteLength(body));
-  assert.equal(sizes[0], 100);
-  assert.deepEqual(sizes.filter((size) => size > 100), [empty + 300]);
+  assert.equal(sizes[0], 134);
+  assert.deepEqual(sizes.filter((size) => size > 134), [empty + 300]);
   assert.equal(bodies.length, 7);
 });
 

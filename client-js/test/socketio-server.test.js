@@ -91,7 +91,7 @@ for (const carrier of SOCKETIO) {
     client.say('otherRoom', 'last words', () => {});
     client.disconnect();
     await until(() => server.connections.size === 0, 'the end of the connection');
-    assert.deepEqual(heard, ['2["message",{"event":"say","room":"otherRoom","message":"last words"}]', '1']);
+    assert.deepEqual(heard, ['2["message",{"messageId":"~2","event":"say","room":"otherRoom","message":"last words"}]', '1']);
     assert.equal(server.reason, carrier === OVER_POLLING ? 'transport close' : 'client namespace disconnect');
     await until(() => socket.readyState === 'closed', 'the end of the session');
   });

@@ -180,13 +180,33 @@ export type State = 'disconnected' | 'connected' | 'reconnecting' | 'timeout';
 /** WebSocket, or long polling; the last two in scripts for socket.io, which have no others. */
 export type TransportName = 'ws' | 'polling' | 'socketio' | 'socketio-polling';
 
+/** Why a connection ended. */
+export interface Closing {
+  /**
+   * The close code of the WebSocket: those of the server, 1005 for a close without one, 1006 for a loss without a
+   * close. Long polling tells no codes: there it is 1005 if the server has closed, and 1006 for all else. 1000 if the
+   * connection ended for good.
+   */
+  code: number;
+  /**
+   * The code in a word, as in the server's table of close reasons (`going_away`, `slow_consumer`, `peer_gone` …);
+   * `peer_closed` for what is not in the table. And what the client knows itself: `disconnected` by `disconnect()`,
+   * `replaced` by another `connect()`, `ended` by the server, `offline`, `heartbeat_missed` for silence.
+   */
+  label: string;
+  /** For people; may be empty. */
+  reason: string;
+  /** Whether the client comes back by itself. */
+  reconnect: boolean;
+}
+
 export interface Events {
   /** The connection is ready: rooms are joined, details are known. */
   connected: [];
   /** What carries the connection: after each `connected`, and when it moves to WebSocket. */
   transport: [name: TransportName];
   /** The connection was lost, or `disconnect()` ended it. */
-  disconnected: [];
+  disconnected: [why: Closing];
   /** Something failed outside of any call: the socket, an attempt to connect, a room not restored. */
   error: [error: StellarError];
   /** An attempt to reconnect begins. */
@@ -301,6 +321,13 @@ export class StellarClient {
 
   file(path: string): Promise<FileResponse>;
   file(path: string, callback: (response: FileResponse | undefined, error: StellarError | null) => void): void;
+
+  /**
+   * Sends any packet, and gives the answer as it comes: whether it tells of a failure is for the caller to see. The
+   * error says why there is no answer. A `messageId` of the packet stands in the answer, if the server gives it back.
+   */
+  send(packet: object): Promise<Packet>;
+  send(packet: object, callback: (response: Packet | undefined, error: StellarError | null) => void): void;
 
   /** Sends an event to the default room. */
   emit(event: string, callback: (error: StellarError | null, packets: Packet[]) => void): void;

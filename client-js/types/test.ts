@@ -29,6 +29,9 @@ client.action('status').then((response) => response.anything);
 client.action({ action: 'status' });
 
 client.say('hello', (error) => error?.message);
+client.send({ event: 'say', messageId: 'mine' }, (response, error) => [response?.messageId, error?.message]);
+client.send({ event: 'detailsView' }).then((packet) => packet.messageCount);
+client.on('disconnected', (why) => [why.code.toFixed(), why.label.length, why.reason.length, !why.reconnect]);
 client.emit('ping', (error, packets) => [error?.message, packets.length]);
 client.say('hello').then((packet) => packet.status.length);
 client.say('room', { text: 'hello' }, (error, packet) => [error?.code, packet?.seq]);

@@ -34,7 +34,8 @@ struct VerbResponse<'a, D> {
     message_id: Option<&'a RawValue>,
 }
 
-/// Somebody's object, with keys of ours in the place of its own, or behind it.
+/// Somebody's object, with keys of ours in the place of its own, or behind it. A `messageId` of its own stays: nobody
+/// is to read the number of a request where the application put the number of a message.
 struct ObjectResponse<'a> {
     object: &'a Map<String, Value>,
     message_count: u64,
@@ -42,17 +43,14 @@ struct ObjectResponse<'a> {
 }
 
 impl ObjectResponse<'_> {
-    const OURS: [&'static str; 3] = ["context", "messageCount", "messageId"];
+    const OURS: [&'static str; 2] = ["context", "messageCount"];
 
-    /// Writes one of our keys, if we have a value for it.
-    fn write<M: SerializeMap>(&self, key: &'static str, map: &mut M) -> Result<bool, M::Error> {
-        match (key, self.message_id) {
-            ("context", _) => map.serialize_entry(key, "response")?,
-            ("messageCount", _) => map.serialize_entry(key, &self.message_count)?,
-            ("messageId", Some(id)) => map.serialize_entry(key, id)?,
-            _ => return Ok(false),
+    /// Writes one of our keys.
+    fn write<M: SerializeMap>(&self, key: &'static str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "context" => map.serialize_entry(key, "response"),
+            _ => map.serialize_entry(key, &self.message_count),
         }
-        Ok(true)
     }
 }
 
@@ -62,14 +60,22 @@ impl Serialize for ObjectResponse<'_> {
         let mut is_written = [false; Self::OURS.len()];
         for (key, value) in self.object {
             match Self::OURS.iter().position(|ours| ours == key) {
-                Some(ours) if self.write(Self::OURS[ours], &mut map)? => is_written[ours] = true,
-                _ => map.serialize_entry(key, value)?,
+                Some(ours) => {
+                    self.write(Self::OURS[ours], &mut map)?;
+                    is_written[ours] = true;
+                }
+                None => map.serialize_entry(key, value)?,
             }
         }
         for (key, is_written) in Self::OURS.into_iter().zip(is_written) {
             if !is_written {
                 self.write(key, &mut map)?;
             }
+        }
+        if let Some(id) = self.message_id
+            && !self.object.contains_key("messageId")
+        {
+            map.serialize_entry("messageId", id)?;
         }
         map.end()
     }
@@ -248,6 +254,17 @@ mod tests {
         assert_eq!(
             packet,
             json!({"context": "response", "number": 0.5, "messageCount": 7, "messageId": "aaa"})
+        );
+    }
+
+    #[test]
+    fn an_object_keeps_a_message_id_of_its_own() {
+        let mut with_id = request(7);
+        with_id.message_id = Some(RawValue::from_string("\"~7\"".into()).unwrap());
+        let object = Map::from_iter([("messageId".to_owned(), json!(812))]);
+        assert_eq!(
+            text(&with_id.object(&object)),
+            r#"{"messageId":812,"context":"response","messageCount":7}"#
         );
     }
 

@@ -1,9 +1,6 @@
 // Opening, losing, ending. A transport is driven by `outgoing::open`, `data`, `end` and `reconnect`, and tells what
 // happens by `incoming::open`, `data`, `error` and `end`.
 
-// Codes from here up to 4999 say that coming back is no use.
-var FINAL_CODE = 4500;
-
 function asError(reason) {
   var error = reason;
   if (!(reason instanceof Error)) {
@@ -11,11 +8,6 @@ function asError(reason) {
     Object.keys(Object(reason)).forEach(function (key) { error[key] = reason[key]; });
   }
   return error;
-}
-
-// The message that says the same may be lost, the code of the socket is not.
-function isFinal(info) {
-  return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
 }
 
 proto._change = function (state, name) {
