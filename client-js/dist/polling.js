@@ -597,11 +597,12 @@ function left(client) {
   client.state = 'disconnected';
   client._comesBack = function () {
     var returns = client.options.reconnect;
+    var error = new Error('the page was left');
     var isCurrent = link === client._links;
     client._comesBack = null;
     if (isCurrent && !returns) stop(client);
-    if (isCurrent && wasConnected) client._raise('disconnected');
-    fail(calls, new Error('the page was left'));
+    if (isCurrent && wasConnected) client._raise('disconnected', closing({ error: error, label: 'page_left' }, returns));
+    fail(calls, error);
     if (returns && link === client._links) attempt(client);
   };
 }

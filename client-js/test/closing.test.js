@@ -54,6 +54,10 @@ test('what the client knows itself has its own label', () => {
   assert.deepEqual(tell((world) => world.fire('offline')), [1006, 'offline', 'the network is offline', true]);
   assert.deepEqual(tell((world) => world.clock.advance(45000)), [1006, 'heartbeat_missed', 'nothing heard for 45000 ms', true]);
   assert.deepEqual(tell((world) => {
+    world.fire('pagehide');
+    world.fire('pageshow');
+  }), [1006, 'page_left', 'the page was left', true]);
+  assert.deepEqual(tell((world) => {
     world.socket.onerror({ message: 'ECONNRESET' });
     world.socket.drop();
   }), [1006, 'peer_gone', 'ECONNRESET', true]);

@@ -191,7 +191,8 @@ export interface Closing {
   /**
    * The code in a word, as in the server's table of close reasons (`going_away`, `slow_consumer`, `peer_gone` …);
    * `peer_closed` for what is not in the table. And what the client knows itself: `disconnected` by `disconnect()`,
-   * `replaced` by another `connect()`, `ended` by the server, `offline`, `heartbeat_missed` for silence.
+   * `replaced` by another `connect()`, `ended` by the server, `offline`, `page_left` by a page that is shown again,
+   * `heartbeat_missed` for silence.
    */
   label: string;
   /** For people; may be empty. */

@@ -149,7 +149,7 @@ class World {
       document: { cookie: '' },
       navigator: {
         // As browsers do: no more than 64 KiB.
-        sendBeacon: (url, body) => body.length <= 65536 && Boolean(this.beacons.push({ url, body })),
+        sendBeacon: (url, body) => body.length <= 65536 && Boolean(this.beacons.push({ url, body: withoutId(body) })),
       },
       addEventListener: (event, fn) => {
         this.network[event] = [...(this.network[event] || []), fn];
@@ -229,4 +229,4 @@ class World {
   }
 }
 
-module.exports = { Clock, World, HELLO, DETAILS };
+module.exports = { Clock, World, HELLO, DETAILS, withoutId };
