@@ -10,14 +10,13 @@
 #![allow(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 use stellar::Server;
-use stellar::app::{App, ChatMiddleware, Options, Verdict};
+use stellar::app::{App, ChatMiddleware, Verdict};
+use stellar::config::Config;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = Options {
-        starting_rooms: vec!["lobby".into(), "library".into()],
-        ..Options::default()
-    };
+    let mut config = Config::default();
+    config.general.starting_rooms = vec!["lobby".into(), "library".into()];
     // The hooks speak in rooms themselves, so they need the app, which is built from them.
     let app = std::sync::Arc::new(std::sync::OnceLock::<App>::new());
     let announce = |what: &'static str| {
@@ -37,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (entered, left) = (announce("entered"), announce("left"));
 
     let built = App::builder()
-        .options(options)
+        .config(config)
         .chat_middleware(
             ChatMiddleware::new("announcements")
                 .on_join(move |connection, room| {

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 use stellar::Server;
+use stellar::config::Config;
 use stellar::engine::{
     CloseReason, Engine, Handler, Handshake, Incoming, IncomingPayload, Message, Spark,
 };
@@ -47,5 +48,7 @@ impl Handler for Echo {
 #[tokio::main]
 async fn main() -> Result<(), stellar::ServeError> {
     println!("echo on ws://127.0.0.1:8080/ws and http://127.0.0.1:8080/primus");
-    Server::for_engine(Engine::new(Echo)).run().await
+    Server::for_engine(Engine::new(Echo), Config::default())
+        .run()
+        .await
 }

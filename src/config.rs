@@ -400,7 +400,7 @@ impl Config {
     }
 
     /// The options of the app.
-    pub fn app_options(&self) -> app::Options {
+    pub(crate) fn app_options(&self) -> app::Options {
         // No `..`: an option that nobody reads is a warning here, and so a failure in CI.
         let General {
             server_name,

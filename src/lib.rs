@@ -33,10 +33,12 @@ mod http;
 mod json;
 pub mod primus;
 mod server;
+mod service;
 mod signals;
 
 pub use http::{Bound, Drain, Route, RouteMethod, ServeError};
 pub use server::{Server, max_connections};
+pub use service::Service;
 pub use signals::{Signals, asked_to_stop};
 pub use stellar_transports as transports;
 

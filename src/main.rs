@@ -123,7 +123,7 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         // First of all: a signal that comes while the server starts is not lost.
         let signals = Signals::listen();
-        let server = Server::new(app).config(settings.clone());
+        let server = Server::new(app);
         let bound = server.bind().await?;
         announce(&bound, &settings, demo, file_limit, log_format)?;
         match bound.run(signals).await {
@@ -145,9 +145,12 @@ fn load(path: Option<&std::path::Path>) -> Result<Config, Failure> {
 fn build_app(settings: &Config, demo: bool) -> Result<App, Failure> {
     let mut builder = App::builder();
     if demo {
-        builder = stellar::demo::actions(builder.files(stellar::demo::files()));
+        builder = stellar::demo::actions(builder);
+        if settings.public.is_none() {
+            builder = builder.files(stellar::demo::files());
+        }
     }
-    builder = builder.config(settings);
+    builder = builder.config(settings.clone());
     builder
         .build()
         .map_err(|error| Failure::Usage(error.to_string()))

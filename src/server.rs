@@ -13,10 +13,11 @@ use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::address::canonical_networks;
 use crate::http::{
-    Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings,
+    Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings, Site,
     SocketIoClient, StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
+use crate::service::Service;
 use crate::signals::Signals;
 
 /// Files that the process needs besides its sockets.
@@ -47,10 +48,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for an app, with the default configuration.
+    /// A server for an app, with the configuration that the app has.
     pub fn new(app: App) -> Self {
         Self {
-            config: Config::default(),
+            config: app.config().clone(),
             engine: app.engine(),
             app: Some(app),
             primus: None,
@@ -62,9 +63,9 @@ impl Server {
 
     /// A server for an engine alone: no actions, no files, nothing but connections. The engine keeps the limits and
     /// origins that it was given; those of a configuration are for apps.
-    pub fn for_engine(engine: Engine) -> Self {
+    pub fn for_engine(engine: Engine, config: Config) -> Self {
         Self {
-            config: Config::default(),
+            config,
             app: None,
             engine,
             primus: None,
@@ -76,27 +77,21 @@ impl Server {
 
     /// A server for a [`Primus`], which brings transports, limits and origins of its own. Of a configuration, what
     /// concerns sockets and HTTP is used: the address, TLS, the limits of connections and requests.
-    pub fn for_primus(primus: &Primus) -> Self {
+    pub fn for_primus(primus: &Primus, config: Config) -> Self {
         let nothing = Engine::with_hub(Arc::clone(primus.hub()), Arc::new(Nobody));
         Self {
             primus: Some(primus.clone()),
-            ..Self::for_engine(nothing)
+            ..Self::for_engine(nothing, config)
         }
     }
 
-    /// Replaces the configuration. The app keeps the options that it was built with.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Chooses the address. Default `127.0.0.1:8080`.
+    /// Chooses the address, whatever the configuration says. Default `127.0.0.1:8080`.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
         self.config.listen = address.into();
         self
     }
 
-    /// Chooses the built-in transports by name. Default all.
+    /// Chooses the built-in transports by name, whatever the configuration says. Default all.
     pub fn transports<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.config.transport = names.into_iter().map(Into::into).collect();
         self
@@ -121,6 +116,25 @@ impl Server {
     ///
     /// When the configuration cannot work, or the port cannot be had.
     pub async fn bind(self) -> Result<Bound, ServeError> {
+        let address = self.config.listen;
+        Bound::listen(address, self.site()?)
+    }
+
+    /// The server as a tower service, for an HTTP server of one's own: axum's, hyper's, or any other. What the configuration
+    /// says of the socket (address, TLS, the number of connections and the time for a request's headers) is up to that one.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot work.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn service(self) -> Result<Service, ServeError> {
+        Ok(Service::new(Arc::new(self.site()?)))
+    }
+
+    fn site(self) -> Result<Site, ServeError> {
         let Self {
             config,
             app,
@@ -202,7 +216,12 @@ impl Server {
             shutdown_timeout: Duration::from_millis(config.general.shutdown_timeout_ms),
             destroy_on_shutdown: config.general.destroy_clients_on_shutdown,
         };
-        Bound::listen(config.listen, router, settings, app, hub).await
+        Ok(Site {
+            router: Arc::new(router),
+            settings,
+            app,
+            hub,
+        })
     }
 
     /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains. Whoever asks a second time does not

@@ -13,7 +13,6 @@ use super::action::{Action, Context, RegistrationError, Registry};
 use super::chat::{Chat, RoomEvent, RoomEvents};
 use super::files::Links;
 use super::middleware::{ActionMiddleware, ChatMiddleware, ConnectionMiddleware, Middleware};
-use super::options::Options;
 use super::{App, Authorize, Inner, PublicFiles};
 use crate::config::Config;
 use crate::engine::{Handshake, Hub, Refusal};
@@ -22,32 +21,19 @@ use crate::engine::{Handshake, Hub, Refusal};
 #[derive(Default)]
 #[must_use = "an app is made by `build`"]
 pub struct AppBuilder {
-    options: Options,
+    config: Config,
     actions: Vec<Action>,
     middleware: Middleware,
     events: RoomEvents,
-    files: PublicFiles,
+    files: Option<PublicFiles>,
     authorize: Option<Authorize>,
 }
 
 impl AppBuilder {
-    /// Takes from a configuration what is the app's: options and the public folder.
-    pub fn config(mut self, config: &Config) -> Self {
-        self.options = config.app_options();
-        if let Some(public) = &config.public {
-            self.files = PublicFiles::new().root(public);
-        }
-        self.files = self.files.links(if config.web.follow_links {
-            Links::Follow
-        } else {
-            Links::StayInside
-        });
-        self
-    }
-
-    /// Replaces the options.
-    pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+    /// Replaces the configuration: what the app does, and what a [`Server`](crate::Server) for it does. There is no other
+    /// place for it.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
         self
     }
 
@@ -96,9 +82,10 @@ impl AppBuilder {
         self
     }
 
-    /// Chooses the files that clients may ask for. Without this there are none.
+    /// Chooses the files that clients may ask for, in place of the folder that the configuration names. Without either
+    /// there are none.
     pub fn files(mut self, files: PublicFiles) -> Self {
-        self.files = files;
+        self.files = Some(files);
         self
     }
 
@@ -150,8 +137,20 @@ impl AppBuilder {
         self.middleware.sort();
         registry.check_middleware(&self.middleware.action)?;
 
+        let options = self.config.app_options();
+        let files = self.files.unwrap_or_else(|| {
+            let files = match &self.config.public {
+                Some(public) => PublicFiles::new().root(public),
+                None => PublicFiles::new(),
+            };
+            files.links(if self.config.web.follow_links {
+                Links::Follow
+            } else {
+                Links::StayInside
+            })
+        });
         let hub = Arc::new(Hub::default());
-        for room in &self.options.starting_rooms {
+        for room in &options.starting_rooms {
             hub.create(room);
         }
         let middleware = Arc::new(self.middleware);
@@ -159,16 +158,17 @@ impl AppBuilder {
             Arc::clone(&hub),
             Arc::clone(&middleware),
             Arc::new(self.events),
-            Arc::new(self.options.errors.clone()),
+            Arc::new(options.errors.clone()),
         );
         Ok(App(Arc::new(Inner {
             hub,
-            welcome: super::reply::welcome(&self.options.welcome_message),
-            options: self.options,
+            welcome: super::reply::welcome(&options.welcome_message),
+            options,
+            config: self.config,
             registry,
             middleware,
             chat,
-            files: self.files,
+            files,
             authorize: self.authorize,
             web: Mutex::new(HashMap::new()),
             is_running: AtomicBool::new(true),
@@ -180,7 +180,7 @@ impl AppBuilder {
 impl std::fmt::Debug for AppBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AppBuilder")
-            .field("options", &self.options)
+            .field("config", &self.config)
             .field("actions", &self.actions)
             .field("middleware", &self.middleware)
             .finish_non_exhaustive()

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use http::Extensions;
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -62,9 +63,13 @@ pub(crate) struct Record {
     is_destroyed: AtomicBool,
     pub(crate) lane: Mutex<Lane>,
     handshake: Mutex<Option<Arc<Handshake>>>,
+    /// What the application keeps with it.
+    extensions: RwLock<Extensions>,
+    /// What the application shows in `details`.
+    shown: Mutex<Option<Box<Map<String, Value>>>>,
 }
 
-/// The answer to `detailsView`: exactly these nine keys (Stellar specification, §5.4).
+/// The answer to `detailsView`: these nine keys (Stellar specification, §5.4), and what the application shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Details<'a> {
@@ -78,11 +83,30 @@ struct Details<'a> {
     rooms: Vec<Arc<str>>,
     total_actions: u64,
     pending_actions: u32,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    shown: Option<Box<Map<String, Value>>>,
 }
+
+/// Keys of `details` that are not the application's.
+const OWN_DETAILS: [&str; 9] = [
+    "id",
+    "fingerprint",
+    "remoteIP",
+    "remotePort",
+    "params",
+    "connectedAt",
+    "rooms",
+    "totalActions",
+    "pendingActions",
+];
 
 impl Connection {
     /// The connection of a spark that has just opened. It attaches its record to the spark.
-    pub(crate) fn realtime(spark: &Spark, fingerprint: Option<String>) -> Self {
+    pub(crate) fn realtime(
+        spark: &Spark,
+        fingerprint: Option<String>,
+        extensions: &Extensions,
+    ) -> Self {
         let peer = Some(spark.peer());
         let record = Record::new(
             spark.public_id().into_owned(),
@@ -90,6 +114,9 @@ impl Connection {
             fingerprint,
             peer,
         );
+        if !extensions.is_empty() {
+            *record.extensions.write() = extensions.clone();
+        }
         spark.attach(Arc::clone(&record));
         Self {
             record,
@@ -107,10 +134,14 @@ impl Connection {
     }
 
     /// The connection that stands for one HTTP request.
-    pub(crate) fn web(fingerprint: String, peer: Peer) -> Self {
+    pub(crate) fn web(fingerprint: String, handshake: Handshake) -> Self {
         let id = format!("{fingerprint}-{}", uuid::Uuid::new_v4());
+        let peer = Some(handshake.peer);
+        let record = Record::new(id, ConnectionType::Web, Some(fingerprint), peer);
+        *record.extensions.write() = handshake.extensions.clone();
+        record.set_handshake(Some(handshake));
         Self {
-            record: Record::new(id, ConnectionType::Web, Some(fingerprint), Some(peer)),
+            record,
             spark: None,
         }
     }
@@ -189,9 +220,69 @@ impl Connection {
         self.record.is_destroyed.load(Ordering::Relaxed)
     }
 
-    /// The request that a realtime connection came with: headers, query, and what a socket.io client says of itself as
-    /// `auth`. It is there while the hooks of [`on_create`](super::ConnectionMiddleware::on_create) run, and forgotten
-    /// afterwards, because it is larger than all else that a connection needs.
+    /// Keeps a value of the application's own with the connection, one of each type: who logged in, say. Everything that
+    /// is given this connection sees it: actions, hooks, and whoever asks the app for the connection.
+    ///
+    /// A realtime connection begins with what [`authorize`](super::AppBuilder::authorize) put into the handshake's
+    /// `extensions`. The connection of an HTTP request begins with what an HTTP server around this one put into those of the
+    /// request, and lasts as long as that: what an action is to find there is put there by a
+    /// [`before`](super::ActionMiddleware::before) hook, which is given the request by [`handshake`](Self::handshake).
+    ///
+    /// ```
+    /// use stellar::app::{Action, Error};
+    /// # use serde_json::{Value, json};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// Action::new("whoami", |context, _: Value| async move {
+    ///     match context.connection().get::<User>() {
+    ///         Some(User(name)) => Ok(json!({ "name": name })),
+    ///         None => Err(Error::text("log in first").into()),
+    ///     }
+    /// });
+    /// ```
+    pub fn set<T: Clone + Send + Sync + 'static>(&self, value: T) {
+        let old = self.record.extensions.write().insert(value);
+        // Behind the lock: what is dropped may ask for it.
+        drop(old);
+    }
+
+    /// A value that was [set](Self::set). It is there until nobody holds the connection any more.
+    pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.record.extensions.read().get::<T>().cloned()
+    }
+
+    /// Takes a value that was [set](Self::set) away, and returns it.
+    pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.record.extensions.write().remove()
+    }
+
+    /// Adds a field to what the client is answered for `detailsView`. `null` takes it away. Returns false for the nine that
+    /// are there anyway, which stay as they are.
+    pub fn show_detail(&self, key: &str, value: impl Into<Value>) -> bool {
+        if OWN_DETAILS.contains(&key) {
+            return false;
+        }
+        let mut shown = self.record.shown.lock();
+        match value.into() {
+            Value::Null => {
+                if let Some(shown) = &mut *shown {
+                    shown.shift_remove(key);
+                }
+            }
+            value => {
+                let shown = shown.get_or_insert_default();
+                shown.insert(key.to_owned(), value);
+            }
+        }
+        true
+    }
+
+    /// The request that a connection came with: headers, query, and what a socket.io client says of itself as `auth`.
+    /// For a realtime connection it is there while the hooks of [`on_create`](super::ConnectionMiddleware::on_create) run,
+    /// and forgotten afterwards, because it is larger than all else that a connection needs. For an HTTP request it is
+    /// there until that is answered.
     pub fn handshake(&self) -> Option<Arc<Handshake>> {
         self.record.handshake.lock().clone()
     }
@@ -243,6 +334,7 @@ impl Connection {
             rooms: self.rooms(),
             total_actions: self.total_actions(),
             pending_actions: self.pending_actions(),
+            shown: self.record.shown.lock().clone(),
         }
     }
 
@@ -302,6 +394,8 @@ impl Record {
             is_destroyed: AtomicBool::new(false),
             lane: Mutex::default(),
             handshake: Mutex::default(),
+            extensions: RwLock::default(),
+            shown: Mutex::default(),
         })
     }
 

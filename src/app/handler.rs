@@ -28,7 +28,7 @@ impl Handler for App {
     fn opened(&self, spark: &Spark, handshake: &Handshake) {
         let key = &self.options().fingerprint_key;
         let fingerprint = fingerprint::brought(handshake.query(), &handshake.headers, key);
-        let connection = Connection::realtime(spark, fingerprint);
+        let connection = Connection::realtime(spark, fingerprint, &handshake.extensions);
         let has_hooks = self
             .middleware()
             .connection

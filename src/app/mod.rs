@@ -61,6 +61,7 @@ use serde_json::{Map, Value};
 use stellar_transports::Message;
 use tokio_util::task::TaskTracker;
 
+use crate::config::Config;
 use crate::engine::{Engine, Handshake, Hub, Refusal};
 
 /// An application. Cloning shares it.
@@ -72,6 +73,8 @@ type Authorize =
 
 struct Inner {
     hub: Arc<Hub>,
+    config: Config,
+    /// What of it is asked at every turn, in the form that it is asked in.
     options: Options,
     registry: Registry,
     middleware: Arc<Middleware>,
@@ -102,7 +105,12 @@ impl App {
         &self.0.chat
     }
 
-    /// The options.
+    /// The configuration that it was built with.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// What the configuration says of the app.
     pub fn options(&self) -> &Options {
         &self.0.options
     }

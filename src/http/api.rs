@@ -19,6 +19,7 @@ use super::routes::Routes;
 use super::statics::{self, StaticOptions};
 use crate::app::{App, Connection, Error, Outcome, fingerprint, now};
 use crate::config::Web;
+use crate::engine::Handshake;
 
 /// Methods that a page of another origin may use.
 const METHODS: HeaderValue =
@@ -64,16 +65,18 @@ impl Api {
         response
     }
 
+    /// Whether a path is an action's.
+    pub(crate) fn is_action(&self, path: &str) -> bool {
+        first_segment(path) == self.web.url_path_for_actions
+    }
+
     async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             return Response::new(body::full(""));
         }
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
-        let first = path
-            .split('/')
-            .find(|segment| !segment.is_empty())
-            .unwrap_or_default();
+        let first = first_segment(&path);
         if first == self.web.url_path_for_actions {
             return self.action(&parts, body, peer).await;
         }
@@ -198,8 +201,18 @@ impl Api {
                 (new, cookie.flatten())
             }
         };
+        let handshake = Handshake {
+            transport: "web",
+            dialect: "json",
+            peer,
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            extensions: parts.extensions.clone(),
+            id: None,
+            auth: None,
+        };
         Requester {
-            connection: Connection::web(fingerprint, peer),
+            connection: Connection::web(fingerprint, handshake),
             cookie,
             started: Instant::now(),
         }
@@ -306,6 +319,13 @@ impl Api {
         debug_assert!(written.is_ok());
         String::from_utf8(json).unwrap_or_default()
     }
+}
+
+fn first_segment(path: &str) -> &str {
+    let mut segments = path.split('/');
+    segments
+        .find(|segment| !segment.is_empty())
+        .unwrap_or_default()
 }
 
 /// The headers that an action set, each with its name; those of the connection itself are ours.

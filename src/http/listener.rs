@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
 use ipnet::IpNet;
-use stellar_transports::{CloseReason, Socket};
+use stellar_transports::{Body, CloseReason, Peer, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::connection;
 use super::router::Router;
+use super::{address, connection};
 use crate::app::App;
 use crate::engine::{FAREWELL_TIMEOUT, Hub};
+use crate::primus::layer::Forwarding;
+use crate::service::Mounted;
 use crate::signals::Signals;
 
 /// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
@@ -78,23 +82,23 @@ pub(crate) struct Settings {
     pub(crate) destroy_on_shutdown: bool,
 }
 
+/// Everything that a server has but its port.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) router: Arc<Router>,
+    pub(crate) settings: Settings,
+    pub(crate) app: Option<App>,
+    pub(crate) hub: Arc<Hub>,
+}
+
 /// A server that has its port, and serves once it is told to.
 pub struct Bound {
     listener: TcpListener,
-    router: Arc<Router>,
-    settings: Settings,
-    app: Option<App>,
-    hub: Arc<Hub>,
+    site: Site,
 }
 
 impl Bound {
-    pub(crate) async fn listen(
-        address: SocketAddr,
-        router: Router,
-        settings: Settings,
-        app: Option<App>,
-        hub: Arc<Hub>,
-    ) -> Result<Self, ServeError> {
+    pub(crate) fn listen(address: SocketAddr, site: Site) -> Result<Self, ServeError> {
         let listener = listen(address).map_err(|source| ServeError::Listen {
             address,
             advice: match source.kind() {
@@ -108,13 +112,7 @@ impl Bound {
             },
             source,
         })?;
-        Ok(Self {
-            listener,
-            router: Arc::new(router),
-            settings,
-            app,
-            hub,
-        })
+        Ok(Self { listener, site })
     }
 
     /// The address that clients connect to.
@@ -128,12 +126,12 @@ impl Bound {
 
     /// The connections and rooms.
     pub const fn hub(&self) -> &Arc<Hub> {
-        &self.hub
+        &self.site.hub
     }
 
     /// The generated client.
     pub fn scripts(&self) -> &crate::client_script::Scripts {
-        &self.router.scripts
+        &self.site.router.scripts
     }
 
     /// Serves until the process is asked to stop, then drains as [`serve`](Self::serve) does. Whoever asks a second time,
@@ -176,15 +174,16 @@ impl Bound {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
+        let site = self.site;
         // A task, because whoever awaits this may do so outside of the runtime's own threads: each socket would have
         // to be handed to one of them, and wake it.
-        if let Ok(address) = self.local_addr() {
-            let transports: Vec<_> = self.router.transports().map(|open| open.name()).collect();
+        if let Ok(address) = self.listener.local_addr() {
+            let transports: Vec<_> = site.router.transports().map(|open| open.name()).collect();
             let transports = transports.join(",");
             tracing::info!(%address, transports, "serving");
         }
-        let router = Arc::clone(&self.router);
-        let delay = self.settings.shutdown_delay;
+        let router = Arc::clone(&site.router);
+        let delay = site.settings.shutdown_delay;
         let shutdown = async move {
             shutdown.await;
             router.is_leaving.store(true, Relaxed);
@@ -195,8 +194,8 @@ impl Bound {
         };
         let mut accepting = AbortOnDropHandle::new(tokio::spawn(accept(
             self.listener,
-            Arc::clone(&self.router),
-            self.settings.clone(),
+            Arc::clone(&site.router),
+            site.settings.clone(),
             stop.clone(),
             sockets.clone(),
         )));
@@ -208,26 +207,61 @@ impl Bound {
             }
             () = shutdown => {
                 // Said at once, however long the runtime's threads are busy.
-                self.router.context.drain();
+                site.router.context.drain();
                 accepting.abort();
                 // The port is free from here on.
                 let _aborted = accepting.await;
             }
         }
-        let app = self.app.as_ref();
+        site.end(&stop, &sockets).await;
+    }
+}
+
+impl Site {
+    /// Drains, and says so.
+    async fn end(&self, stop: &CancellationToken, sockets: &TaskTracker) {
         let began = Instant::now();
         tracing::info!(connections = self.hub.len(), "draining");
-        drain(
-            &self.router,
-            &self.settings,
-            app,
-            &self.hub,
-            &stop,
-            &sockets,
-        )
-        .await;
+        let app = self.app.as_ref();
+        drain(&self.router, &self.settings, app, &self.hub, stop, sockets).await;
         let (left, took) = (self.hub.len(), began.elapsed());
         tracing::info!(left, ?took, "drained");
+    }
+}
+
+impl Mounted for Site {
+    fn claims(&self, request: &Request<Body>) -> bool {
+        self.router.claims(request)
+    }
+
+    fn peer(&self, socket: SocketAddr, headers: &HeaderMap) -> Peer {
+        let trusted = &self.settings.trusted_proxies;
+        address::of(socket, false, headers, trusted, &Forwarding::XForwardedFor)
+    }
+
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> BoxFuture<'static, Response<Body>> {
+        self.router.route(request, peer)
+    }
+
+    fn drain(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        // The sockets belong to the HTTP server around it.
+        Box::pin(async move {
+            self.router.is_leaving.store(true, Relaxed);
+            self.end(&CancellationToken::new(), &TaskTracker::new())
+                .await;
+        })
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site")
+            .field("router", &self.router)
+            .finish_non_exhaustive()
     }
 }
 
@@ -395,7 +429,7 @@ async fn secure(
 impl std::fmt::Debug for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bound")
-            .field("router", &self.router)
+            .field("site", &self.site)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,9 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderVa
 use http::header::{IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use prometheus_client::registry::Registry;
-use stellar_transports::{Body, Context, Paths, Peer, REGISTRY, Transport, accept, body, primus};
+use stellar_transports::{
+    Body, Context, Entry, Paths, Peer, REGISTRY, Transport, accept, body, primus,
+};
 
 use super::api::Api;
 use super::socketio_client::SocketIoClient;
@@ -61,6 +63,24 @@ impl Router {
             }),
             None => Box::pin(async move { router.answer(request, peer).await }),
         }
+    }
+
+    /// Whether a request is for more than a file.
+    pub(crate) fn claims(&self, request: &Request<Body>) -> bool {
+        if let Some(primus) = &self.primus {
+            return self.operations(request).is_some() || primus.claims(request);
+        }
+        let path = request.uri().path();
+        OPERATIONS.contains(&path)
+            || self.beside_primus(path).is_some()
+            || self.transport_for(request).is_some()
+            || self.closed(request).is_some()
+            || self.scripts.find(path, None).is_some()
+            || self
+                .socketio_client
+                .named(&self.paths.socketio, path)
+                .is_some()
+            || self.api.as_ref().is_some_and(|api| api.is_action(path))
     }
 
     /// What is open.
@@ -221,16 +241,21 @@ impl Router {
         )
     }
 
-    /// The answer at the door of a transport that is not open.
-    fn closed_door(&self, request: &Request<Body>) -> Option<Response<Body>> {
+    /// The built-in transport at whose door a request is.
+    fn closed(&self, request: &Request<Body>) -> Option<&'static Entry> {
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or_default();
-        let closed = REGISTRY.iter().find(|entry| {
+        REGISTRY.iter().find(|entry| {
             entry
                 .doors
                 .iter()
                 .any(|door| door.is_for(path, query, &self.paths))
-        })?;
+        })
+    }
+
+    /// The answer at the door of a transport that is not open.
+    fn closed_door(&self, request: &Request<Body>) -> Option<Response<Body>> {
+        let closed = self.closed(request)?;
         let open: Vec<String> = self
             .transports
             .iter()

@@ -42,6 +42,7 @@ mod streams;
 mod transform;
 mod value;
 
+pub use crate::service::Service;
 pub use builder::{Builder, Outcome};
 pub use destroy::Destroy;
 pub use error::{PrimusError, SparkError, WriteError};
@@ -52,7 +53,6 @@ pub use parser::{Parser, ParserError};
 pub use plugin::{ClientPart, Plugin};
 pub use server::{Bound, Primus};
 pub(crate) use service::Endpoint;
-pub use service::Service;
 pub use spark::{End, HIGH_WATER, ReadyState, Spark, Written};
 pub use streams::{Connections, Disconnections};
 pub use transform::{BoxError, Direction, Packet, Transform, Verdict};

@@ -17,7 +17,7 @@ use super::builder::{
 };
 use super::lane::Lane;
 use super::layer::Layers;
-use super::service::{Endpoint, Service};
+use super::service::Endpoint;
 use super::spark::message;
 use super::streams::{Audience, Ended};
 use super::transform::{Step, Transforms, advance, finish};
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::client_script::Format;
 use crate::engine::Hub;
+use crate::service::Service;
 
 /// A realtime server with Primus's abstraction: values go in and out, whatever carries them. Cloning shares it.
 #[derive(Clone)]
@@ -117,9 +118,7 @@ impl Primus {
         let mut config = crate::config::Config::default();
         // The layer `forwarded` looks for clients behind proxies, with options of its own.
         config.access.trusted_proxies = Vec::new();
-        let server = crate::Server::for_primus(self)
-            .config(config)
-            .listen(address);
+        let server = crate::Server::for_primus(self, config).listen(address);
         Ok(Bound {
             bound: server.bind().await?,
             stop: self.0.stop.clone(),

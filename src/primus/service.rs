@@ -1,24 +1,20 @@
-//! The way of a request: through the layers, to a transport. And the same as a tower service.
+//! The way of a request: through the layers, to a transport.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{UPGRADE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
-use stellar_transports::{Body, BodyError, Context, Peer, REGISTRY, Transport, body};
+use stellar_transports::{Body, Context, Peer, REGISTRY, Transport, body};
 
 use super::dispatch::Dispatcher;
 use super::layer::{Exchange, RequestKind};
 use super::library::Libraries;
 use super::server::Shared;
 use crate::engine::Engine;
+use crate::service::Mounted;
 
 /// A server that has started: its transports, and what they deliver to.
 pub(crate) struct Endpoint {
@@ -206,6 +202,25 @@ impl Endpoint {
     }
 }
 
+impl Mounted for Endpoint {
+    fn claims(&self, request: &Request<Body>) -> bool {
+        Self::claims(self, request)
+    }
+
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(async move { Self::answer(&self, request, peer).await })
+    }
+
+    fn drain(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        let primus = super::Primus::of(&self.shared);
+        Box::pin(async move { primus.destroy(super::Destroy::new().reconnect()).await })
+    }
+}
+
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
@@ -237,84 +252,5 @@ fn add(to: &mut HeaderMap, headers: HeaderMap) {
         } else if !to.get_all(VARY).iter().any(|known| known == value) {
             to.append(VARY, value);
         }
-    }
-}
-
-/// A server as a tower service: for one's own hyper or axum server.
-///
-/// It answers everything: what is not Primus's is 404. Ask [`claims`](Self::claims) first where something else may want
-/// it, or mount it below [its pathname](super::Builder::pathname) without stripping that.
-///
-/// The HTTP server has to allow upgrades (`with_upgrades` in hyper; axum does), and should switch off Nagle's algorithm.
-/// The client's address comes from the request's extensions: a [`Peer`], or a [`SocketAddr`]; without them it is unknown,
-/// `0.0.0.0`.
-///
-/// ```no_run
-/// use hyper::service::service_fn;
-/// use hyper_util::rt::TokioIo;
-/// use stellar::primus::Primus;
-/// use tower_service::Service as _;
-///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let primus = Primus::builder().build()?;
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-/// loop {
-///     let (stream, address) = listener.accept().await?;
-///     stream.set_nodelay(true)?;
-///     let service = primus.service();
-///     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-///         request.extensions_mut().insert(address);
-///         service.clone().call(request)
-///     });
-///     tokio::spawn(
-///         hyper::server::conn::http1::Builder::new()
-///             .serve_connection(TokioIo::new(stream), service)
-///             .with_upgrades(),
-///     );
-/// }
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Service(Arc<Endpoint>);
-
-impl Service {
-    pub(super) const fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self(endpoint)
-    }
-
-    /// Whether a request for this path is answered by something else than 404.
-    pub fn claims(&self, uri: &http::Uri) -> bool {
-        let mut request = Request::new(body::full(""));
-        *request.uri_mut() = uri.clone();
-        self.0.claims(&request)
-    }
-}
-
-impl<B> tower_service::Service<Request<B>> for Service
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let endpoint = Arc::clone(&self.0);
-        let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
-        let extensions = request.extensions();
-        let peer = match (extensions.get::<Peer>(), extensions.get::<SocketAddr>()) {
-            (Some(peer), _) => Peer {
-                ip: peer.ip.to_canonical(),
-                ..*peer
-            },
-            (None, Some(address)) => Peer::direct(*address, false),
-            (None, None) => Peer::direct(SocketAddr::from(([0, 0, 0, 0], 0)), false),
-        };
-        Box::pin(async move { Ok(endpoint.answer(request, peer).await) })
     }
 }

@@ -162,7 +162,7 @@ impl Handler for Clumsy {
 async fn a_handler_that_panics_twice_does_not_end_the_process() {
     let engine = Engine::new(Clumsy::default());
     let hub = Arc::clone(engine.hub());
-    let server = stellar::Server::for_engine(engine).listen(([127, 0, 0, 1], 0));
+    let server = stellar::Server::for_engine(engine, Config::default()).listen(([127, 0, 0, 1], 0));
     let bound = server.bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     tokio::spawn(bound.serve(std::future::pending()));

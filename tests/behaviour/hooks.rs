@@ -137,7 +137,7 @@ async fn announcing() -> (Running, [Client; 3]) {
         .on_leave(announce("left"));
     let built = App::builder().chat_middleware(announcer).build().unwrap();
     app.get_or_init(|| built.clone());
-    let server = start_app(built, Config::default()).await;
+    let server = start_app(built).await;
     let clients = [
         server.primus().await,
         server.plain().await,

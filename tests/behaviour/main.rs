@@ -38,6 +38,8 @@ mod log;
 mod membership;
 /// What one connection says reaches everybody in order, exactly once.
 mod order;
+/// What the application keeps with a connection.
+mod own_data;
 /// The program's exit codes, its one line on standard error, and `stellar client`.
 mod program;
 /// The rooms as the server program uses them (checks 64–69).

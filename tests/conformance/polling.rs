@@ -42,7 +42,7 @@ pub(crate) async fn start(engine: Engine) -> SocketAddr {
     config.socketio.ping_interval_ms = 1000;
     config.socketio.ping_timeout_ms = 2000;
     config.socketio.max_payload_bytes = 2_000_000;
-    let server = Server::for_engine(engine).config(config);
+    let server = Server::for_engine(engine, config);
     let server = server.listen(([127, 0, 0, 1], 0));
     let bound = server.bind().await.unwrap();
     let address = bound.local_addr().unwrap();

@@ -2,6 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use stellar::Server;
+use stellar::config::Config;
 use stellar::engine::Engine;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -24,7 +25,7 @@ impl<const PRIMUS: bool> Plug for WsPlug<PRIMUS> {
     type Client = WebSocketStream<TcpStream>;
 
     async fn start(engine: Engine) -> Self {
-        let server = Server::for_engine(engine).listen(([127, 0, 0, 1], 0));
+        let server = Server::for_engine(engine, Config::default()).listen(([127, 0, 0, 1], 0));
         let bound = server.transports(["ws"]).bind().await.unwrap();
         let address = bound.local_addr().unwrap();
         tokio::spawn(bound.serve(std::future::pending()));

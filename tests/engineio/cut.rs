@@ -25,7 +25,7 @@ async fn serve(handler: impl Handler, config: &str) -> (SocketAddr, Arc<Hub>) {
     let engine = Engine::new(handler);
     let hub = Arc::clone(engine.hub());
     let config = Config::parse(config, "the test").unwrap();
-    let server = Server::for_engine(engine).config(config);
+    let server = Server::for_engine(engine, config);
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     tokio::spawn(bound.serve(std::future::pending()));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use stellar::Server;
+use stellar::config::Config;
 use stellar::engine::{CloseReason, Engine, Handler, Incoming, Spark};
 use tokio::sync::oneshot;
 
@@ -192,7 +193,7 @@ impl Handler for Leavers {
 async fn the_application_has_heard_of_every_end_before_the_server_is_done() {
     const SESSIONS: usize = 50;
     let left = Arc::new(AtomicUsize::new(0));
-    let server = Server::for_engine(Engine::new(Leavers(Arc::clone(&left))));
+    let server = Server::for_engine(Engine::new(Leavers(Arc::clone(&left))), Config::default());
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     let (stop, asked) = oneshot::channel::<()>();

@@ -106,7 +106,7 @@ impl Handler for Echo {
 /// A server in this process that sends every message back: the only way to binary answers.
 async fn echo(config: &str) -> SocketAddr {
     let config = Config::parse(config, "the test").unwrap();
-    let server = Server::for_engine(Engine::new(Echo)).config(config);
+    let server = Server::for_engine(Engine::new(Echo), config);
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     tokio::spawn(bound.serve(std::future::pending()));

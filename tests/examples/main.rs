@@ -6,6 +6,8 @@
 
 /// A transport of one's own.
 mod custom_transport;
+/// Who logged in over HTTP, over the socket.
+mod login;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/http.rs"]

@@ -221,8 +221,8 @@ async fn an_ipv4_client_of_an_ipv6_socket_has_its_ipv4_address() {
         config.polling.max_sessions_per_address = 1;
         config.access.trusted_proxies = vec!["::ffff:127.0.0.1/128".parse().unwrap()];
     });
-    let app = app.options(config.app_options()).build().unwrap();
-    let server = stellar::Server::new(app.clone()).config(config);
+    let app = app.config(config).build().unwrap();
+    let server = stellar::Server::new(app.clone());
     let Some(server) = server::start_dual(app, server).await else {
         return;
     };

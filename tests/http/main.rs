@@ -6,7 +6,7 @@
 //! * `connections`: what an action sees of an HTTP request. `identity`: who asks, by cookie and by proxy.
 //! * `files`: the public folder; `ranges`: parts of files; `traversal`: what lies outside of it.
 //! * `script`: the generated client. `operations`: health and metrics. `doors`: where realtime clients come in.
-//! * `tls`: all of it over HTTPS.
+//! * `service`: all of it in an HTTP server of somebody else's. `tls`: all of it over HTTPS.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/raw.rs"]
@@ -28,6 +28,7 @@ mod operations;
 mod ranges;
 mod routes;
 mod script;
+mod service;
 #[cfg(feature = "tls")]
 mod tls;
 mod traversal;

@@ -41,7 +41,7 @@ impl Handler for Mirror {
 }
 
 async fn mirror() -> SocketAddr {
-    let server = Server::for_engine(Engine::new(Mirror)).config(Config::default());
+    let server = Server::for_engine(Engine::new(Mirror), Config::default());
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     tokio::spawn(bound.serve(std::future::pending()));

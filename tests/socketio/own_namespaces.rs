@@ -41,13 +41,8 @@ async fn start(connect_timeout_ms: u64) -> (Running, Arc<AtomicUsize>) {
         io.ns("/news", connected.clone().with(authorize));
     });
     let config = config(|config| config.socketio.connect_timeout_ms = connect_timeout_ms);
-    let app = App::builder()
-        .options(config.app_options())
-        .build()
-        .unwrap();
-    let server = Server::new(app.clone())
-        .config(config)
-        .namespaces(namespaces);
+    let app = App::builder().config(config).build().unwrap();
+    let server = Server::new(app.clone()).namespaces(namespaces);
     (start_server(app, server).await, left)
 }
 

@@ -69,11 +69,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         max_outbox: 64 << 20,
         ..Limits::default()
     };
-    let server = Server::for_engine(Engine::new(Echo).limits(limits))
-        .config(Config::load(Path::new(&path))?)
-        .namespaces(Namespaces::new(|io| io.ns("/custom", custom)))
-        .bind()
-        .await?;
+    let server = Server::for_engine(
+        Engine::new(Echo).limits(limits),
+        Config::load(Path::new(&path))?,
+    )
+    .namespaces(Namespaces::new(|io| io.ns("/custom", custom)))
+    .bind()
+    .await?;
     println!("echo on http://{}", server.local_addr()?);
     server.serve(stellar::asked_to_stop()).await;
     Ok(())

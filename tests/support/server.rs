@@ -23,15 +23,15 @@ pub(crate) struct Running {
     task: JoinHandle<()>,
 }
 
-/// Builds the app with the options that `config` holds, and serves it.
+/// Builds the app with this configuration, and serves it.
 pub(crate) async fn start(builder: AppBuilder, config: Config) -> Running {
-    let app = builder.options(config.app_options()).build();
-    start_app(app.expect("the app of the test is right"), config).await
+    let app = builder.config(config).build();
+    start_app(app.expect("the app of the test is right")).await
 }
 
-/// Serves an app that has been built, with the options that it was built with.
-pub(crate) async fn start_app(app: App, config: Config) -> Running {
-    let server = Server::new(app.clone()).config(config);
+/// Serves an app that has been built.
+pub(crate) async fn start_app(app: App) -> Running {
+    let server = Server::new(app.clone());
     start_server(app, server).await
 }
 

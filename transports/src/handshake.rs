@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use http::header::COOKIE;
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::Value;
 
@@ -86,6 +87,18 @@ impl Handshake {
     /// All parameters of the query, decoded.
     pub fn query_params(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         form_urlencoded::parse(self.query().as_bytes())
+    }
+
+    /// The value of the cookie `name`, without quotes around it.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|cookies| cookies.to_str().ok())
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.trim_matches('"'))
     }
 
     /// The value of the header `name`, if it is there once and readable text.
