@@ -125,14 +125,16 @@ function tools() {
   });
 }
 
-// `define` gets the world: `{home, server(name, ...args), visit(server, options)}`.
-function suite(name, define) {
+// `define` gets the world: `{home, server(name, ...args), visit(server, options), elsewhere()}`. Drivers of browsers have them throw away
+// the pages that are left; with `keepsPages` they are kept to go back to, as for people.
+function suite(name, define, { keepsPages } = {}) {
   const skip = !fs.existsSync(CHROMIUM) && !process.env.CI && MISSING;
   describe(name, { skip }, () => {
     const world = { home: new Home() };
     let browser;
     before(async () => {
-      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+      const ignoreDefaultArgs = keepsPages ? ['--disable-back-forward-cache'] : [];
+      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ignoreDefaultArgs });
       await world.home.start();
     });
     after(async () => {
@@ -166,6 +168,12 @@ function suite(name, define) {
       if (prepare) await prepare(page);
       await page.goto((at || world.home.url) + address);
       return page;
+    };
+    // The address of a page of the home without a client.
+    world.elsewhere = () => {
+      const address = `/elsewhere-${++count}.html`;
+      world.home.put(address, '<!DOCTYPE html><link rel="icon" href="data:,">');
+      return world.home.url + address;
     };
     define(world);
   });
