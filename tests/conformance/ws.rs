@@ -57,7 +57,11 @@ impl Client for WebSocketStream<TcpStream> {
     async fn receive(&mut self) -> Got {
         loop {
             match self.next().await {
-                Some(Ok(Message::Text(text))) if text.starts_with("\"primus::") => {}
+                Some(Ok(Message::Text(text))) if text.starts_with("\"primus::") => {
+                    if text.contains("::ping::") {
+                        self.send_text(&text.replace("ping", "pong")).await;
+                    }
+                }
                 Some(Ok(Message::Text(text))) => return Got::Text(text.to_string()),
                 Some(Ok(Message::Binary(bytes))) => return Got::Binary(bytes.to_vec()),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}

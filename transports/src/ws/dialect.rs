@@ -30,11 +30,9 @@ impl Dialect for Primus {
         encode(message)
     }
 
-    /// Both kinds of ping: Primus clients wait for theirs, and raw clients answer only WebSocket's.
+    /// Primus's ping alone: a browser would answer WebSocket's for a page that sleeps, and so keep it connected.
     fn ping(&self, now: u64, controls: &dyn Controls) -> Option<Bytes> {
-        let mut frames = payload(&controls.encode(&primus::ping(now))).to_vec();
-        frames.extend_from_slice(&frame::encode(Opcode::Ping, b""));
-        Some(frames.into())
+        self.control(&primus::ping(now), controls)
     }
 
     fn control(&self, text: &str, controls: &dyn Controls) -> Option<Bytes> {
