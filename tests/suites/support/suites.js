@@ -4,6 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { autobahn } = require('./autobahn');
 const { serving } = require('./build');
 const { protocol } = require('./mocha');
 
@@ -25,6 +26,11 @@ const OPEN = {
     ...engineio(4),
     from: 'github.com/socketio/socket.io, docs/socket.io-protocol/v5-test-suite',
     folders: ['docs/socket.io-protocol/v5-test-suite', 'test-suite'],
+  },
+  autobahn: {
+    from: 'pypi.org/project/autobahntestsuite, installed here',
+    example: 'suite_echo',
+    run: ({ bin, work }) => serving(bin, [CONFIG], (url) => autobahn(work, url)),
   },
 };
 
