@@ -15,11 +15,11 @@ function run(command, words, options = {}) {
   if (status !== 0) throw new Error(`${command} ${words.join(' ')} exited with ${status}`);
 }
 
-// Builds an example, and resolves to its program. STELLAR_BIN names the build to use instead.
-function build(example) {
-  if (process.env.STELLAR_BIN) return path.join(path.dirname(process.env.STELLAR_BIN), 'examples', example);
-  run('cargo', ['build', '--quiet', '--bins', '--example', example]);
-  return path.join(process.env.CARGO_TARGET_DIR || path.join(ROOT, 'target'), 'debug/examples', example);
+// Builds what suites need, and resolves to the path of one program. STELLAR_BIN names the build to use instead.
+function build(program) {
+  if (process.env.STELLAR_BIN) return path.join(path.dirname(process.env.STELLAR_BIN), program);
+  run('cargo', ['build', '--quiet', '--bins', '--example', 'suite_echo']);
+  return path.join(process.env.CARGO_TARGET_DIR || path.join(ROOT, 'target'), 'debug', program);
 }
 
 // Starts a server, and calls `use` with its URL once it has told it.

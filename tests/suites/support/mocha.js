@@ -57,4 +57,30 @@ function protocol(source, work, url) {
   return mocha(work, ['test-suite.js']);
 }
 
-module.exports = { copy, mocha, protocol };
+// What Primus's suite of a transformer needs besides what Primus itself depends on.
+const NEEDED = [
+  'mocha', 'chai', 'request', 'ws', 'engine.io', 'engine.io-client', 'browserify', 'deumdify', 'derequire', 'demolish',
+  'emits', 'inherits', 'querystringify', 'recovery', 'tick-tock', 'url-parse', 'yeast',
+];
+
+// Transformer -> the transports of the library that stands in for its own.
+const TRANSFORMERS = { websockets: 'ws', 'engine.io': 'polling,ws' };
+
+// Primus's suite drives Primus's server, in one process with the client: this server's library takes the client's place.
+function primus(source, work, stellar) {
+  copy(source, work);
+  const file = path.join(work, 'package.json');
+  const manifest = JSON.parse(fs.readFileSync(path.join(source, 'package.json'), 'utf8'));
+  const needed = Object.entries(manifest.devDependencies).filter(([name]) => NEEDED.includes(name));
+  fs.writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: Object.fromEntries(needed) }));
+  run('npm', ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: work });
+  run('npm', ['run', '--silent', 'build'], { cwd: work });
+  return Object.entries(TRANSFORMERS).flatMap(([transformer, transports]) => {
+    const library = path.join(work, `stellar-${transformer}.js`);
+    run(stellar, ['client', '--global', 'Primus', '--transport', transports, '-o', library]);
+    const words = ['--require', path.join(__dirname, 'primus-library.js'), `test/${transformer}.integration.js`];
+    return mocha(work, words, { LIBRARY: library });
+  });
+}
+
+module.exports = { primus, protocol };

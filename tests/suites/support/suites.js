@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { autobahn } = require('./autobahn');
 const { serving } = require('./build');
-const { protocol } = require('./mocha');
+const { primus, protocol } = require('./mocha');
 
 const CONFIG = path.join(__dirname, '../echo.toml');
 
@@ -14,7 +14,7 @@ function engineio(version) {
   return {
     from: `github.com/socketio/socket.io, docs/engine.io-protocol/v${version}-test-suite`,
     folders: [`docs/engine.io-protocol/v${version}-test-suite`, 'test-suite'],
-    example: 'suite_echo',
+    program: 'examples/suite_echo',
     run: ({ source, bin, work }) => serving(bin, [CONFIG], (url) => protocol(source, work, url)),
   };
 }
@@ -27,16 +27,23 @@ const OPEN = {
     from: 'github.com/socketio/socket.io, docs/socket.io-protocol/v5-test-suite',
     folders: ['docs/socket.io-protocol/v5-test-suite', 'test-suite'],
   },
+  primus: {
+    from: 'github.com/primus/primus, test/transformer.base.js',
+    folders: ['.'],
+    program: 'stellar',
+    run: ({ source, bin, work }) => primus(source, work, bin),
+  },
   autobahn: {
     from: 'pypi.org/project/autobahntestsuite, installed here',
-    example: 'suite_echo',
+    program: 'examples/suite_echo',
     run: ({ bin, work }) => serving(bin, [CONFIG], (url) => autobahn(work, url)),
   },
 };
 
 // Where in a checkout the suite is.
 function checkout({ from, folders }, folder) {
-  const found = folder && folders.map((name) => path.join(folder, name)).find((place) => fs.existsSync(place));
+  const places = folder ? folders.map((name) => path.join(folder, name)) : [];
+  const found = places.find((place) => fs.existsSync(path.join(place, 'package.json')));
   if (!found) throw new Error(`${folder || 'no checkout is named, which'} should hold ${folders.join(' or ')}: name a clone of ${from}`);
   return found;
 }
