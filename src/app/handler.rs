@@ -59,7 +59,10 @@ impl Handler for App {
                 None => self.receive(&connection, text, message.ack),
                 Some(name) => self.receive_event(&connection, name, text, message.ack),
             },
-            IncomingPayload::Binary(bytes) => self.receive_binary(&connection, bytes, message.ack),
+            IncomingPayload::Binary(bytes) => match message.name {
+                None => self.receive_binary(&connection, bytes, message.ack),
+                Some(_) => self.receive_unspeakable(&connection, message.ack),
+            },
         }
     }
 

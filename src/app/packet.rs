@@ -118,11 +118,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
     }
 }
 
-/// The packet that an event is: its argument, with the event's name as the verb. `None` if the argument is no object.
-/// The name comes last, and so wins over what the argument says.
+/// The packet that an event is: its argument, with the event's name as the verb. `None` if the argument is no object. An
+/// empty array is one: PHP knows no difference. The name comes last, and so wins over what the argument says.
 pub(crate) fn of_event(name: &str, argument: &str) -> Option<String> {
     let name = crate::json::to_string(&name);
-    if argument == "null" {
+    if argument == "null" || is_empty_array(argument) {
         return Some(format!("{{\"event\":{name}}}"));
     }
     let keys = argument.strip_prefix('{')?.strip_suffix('}')?.trim_end();
@@ -235,12 +235,13 @@ pub(crate) fn as_name(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
 
 /// Whether there is nothing to say: null, an empty text or an empty array.
 pub(crate) fn is_empty_message(value: &RawValue) -> bool {
-    let text = value.get();
-    matches!(text, "null" | "\"\"")
-        || text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|inner| inner.trim().is_empty())
+    matches!(value.get(), "null" | "\"\"") || is_empty_array(value.get())
+}
+
+fn is_empty_array(json: &str) -> bool {
+    json.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|inner| inner.trim().is_empty())
 }
 
 /// Whether brackets outside of strings nest deeper than `limit`. One pass, no recursion.
@@ -396,13 +397,15 @@ mod tests {
         assert_eq!(packet("null").unwrap(), named);
         assert_eq!(packet("{}").unwrap(), named);
         assert_eq!(packet("{ }").unwrap(), named);
+        assert_eq!(packet("[]").unwrap(), named);
+        assert_eq!(packet("[ \n]").unwrap(), named);
         let text = packet("{\"event\":\"quit\",\"room\":1}").unwrap();
         let Ok(Received::Packet(read)) = Packet::parse(&text) else {
             panic!("{text}");
         };
         assert_eq!(as_name(read.event).unwrap(), "s\"y");
         assert_eq!(as_name(read.room).unwrap(), "1");
-        for other in ["1", "\"a\"", "[{}]", "[{},{}]", "true"] {
+        for other in ["1", "\"a\"", "[{}]", "[[]]", "[null]", "[{},{}]", "true"] {
             assert_eq!(packet(other), None);
         }
     }

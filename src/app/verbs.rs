@@ -455,6 +455,11 @@ impl App {
         Ok(payload)
     }
 
+    /// Takes an event whose argument JSON has no word for.
+    pub(super) fn receive_unspeakable(&self, connection: &Connection, ack: Option<AckId>) {
+        self.take(connection, refused(UNSPEAKABLE), Err(UNSPEAKABLE), ack);
+    }
+
     /// What arrived is no text at all.
     pub(super) fn receive_binary(&self, connection: &Connection, bytes: &[u8], ack: Option<AckId>) {
         match std::str::from_utf8(bytes) {
@@ -469,6 +474,7 @@ impl App {
 }
 
 const NOT_AN_EVENT: &str = "an event has one argument, which is an object";
+const UNSPEAKABLE: &str = "its argument says what JSON has no word for";
 
 fn refused<'a>(detail: impl Into<Cow<'static, str>>) -> Received<'a> {
     Received::Refused {

@@ -169,7 +169,7 @@ describe('engine.io clients of a server that stops', () => {
 // They spend their time waiting, so they do it side by side.
 describe('the heartbeat of engine.io clients', { concurrency: true }, () => {
   const INTERVAL = 300;
-  const server = new Server(`[polling]\nping_interval_ms = ${INTERVAL}\nping_timeout_ms = 200\n`);
+  const server = new Server(`[polling]\nping_interval_ms = ${INTERVAL}\nping_timeout_ms = 5000\n`);
   before(() => server.start());
   after(() => server.kill());
 

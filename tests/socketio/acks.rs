@@ -168,3 +168,26 @@ async fn quitting_is_not_acknowledged() {
         assert_eq!(rest, ["41"], "{kind:?}");
     }
 }
+
+/// Node takes them for answers to an event that it does not know.
+#[tokio::test]
+async fn an_acknowledgement_without_an_id_is_read_over() {
+    let server = Binary::demo();
+    let placeholder = "{\"_placeholder\":true,\"num\":0}";
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        for packet in [
+            "43[]",
+            "43[1,{\"a\":[]}]",
+            "43/,[]",
+            "460-[]",
+            "43/nowhere,[]",
+        ] {
+            ann.send(packet).await;
+        }
+        let header = text(format!("461-[{placeholder}]"));
+        ann.send_all(&[header, Packet::Binary(vec![1])]).await;
+        ann.send("421[\"detailsView\"]").await;
+        assert_eq!(ann.answer(1).await["messageCount"], 1, "{kind:?}");
+    }
+}

@@ -99,12 +99,6 @@ async fn errors_have_numbers() {
         ("GET", "EIO=4&transport=websocket", 3, "Bad request"),
         (
             "GET",
-            "transport=polling",
-            5,
-            "Unsupported protocol version",
-        ),
-        (
-            "GET",
             "EIO=5&transport=polling",
             5,
             "Unsupported protocol version",

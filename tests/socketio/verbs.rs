@@ -195,7 +195,7 @@ async fn arguments_that_are_no_packet_are_023() {
             "\"defaultRoom\"",
             "7",
             "true",
-            "[]",
+            "[[]]",
             "[{\"room\":\"defaultRoom\"}]",
             "{\"room\":\"defaultRoom\"},{}",
             "{\"room\":\"defaultRoom\"},\"hi\"",
@@ -347,5 +347,27 @@ async fn requests_in_one_write_are_numbered_in_order() {
         assert_eq!(ann.event("response").await["messageCount"], 2);
         assert_invalid(&ann.answer(1).await, "no packet", 3);
         assert_eq!(ann.answer(2).await["messageCount"], 4, "{kind:?}");
+    }
+}
+
+/// PHP's `json_encode([])`, by which its clients mean no params.
+#[tokio::test]
+async fn an_empty_array_is_an_argument_without_keys() {
+    let server = Binary::demo();
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        for (number, array) in ["[]", "[ ]", "[\n]"].into_iter().enumerate() {
+            ann.send(format!("427[\"detailsView\",{array}]")).await;
+            let answer = ann.answer(7).await;
+            assert_eq!(answer["status"], "OK", "{kind:?}");
+            assert_eq!(answer["messageCount"], 2 * number + 1);
+            // What is missing is told as it is for an empty object.
+            ann.send(format!("427[\"roomAdd\",{array}]")).await;
+            assert_eq!(ann.answer(7).await["error"]["code"], "021", "{kind:?}");
+        }
+        ann.send("427[\"action\",{\"params\":[]}]").await;
+        assert_eq!(ann.answer(7).await["error"]["code"], "004", "{kind:?}");
+        ann.send("42[\"detailsView\",[]]").await;
+        assert_eq!(ann.event("response").await["status"], "OK", "{kind:?}");
     }
 }

@@ -79,7 +79,8 @@ impl Message {
 /// a kept slice would pin the whole buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
-    /// What was received. Of an event without arguments `null`, of one with several an array of them.
+    /// What was received. Of an event without arguments `null`, of one with several an array of them. Bytes of an event
+    /// with a name are its arguments in the peer's own notation, because JSON has no word for them.
     pub payload: IncomingPayload<'a>,
     /// The event that the message is, in dialects whose messages have names. `None` for a plain message.
     pub name: Option<&'a str>,

@@ -9,12 +9,11 @@ use parking_lot::Mutex;
 use tokio::io::ReadBuf;
 
 use super::dialect::{self, SocketIo};
-use super::inlet;
 use super::library::{Library, Parser};
-use super::msgpack;
 use super::outlet::{self, CONNECT};
 use super::pipe::{Pipe, Purpose, Read};
 use super::stream::Stream;
+use super::{inlet, msgpack, nameless};
 use crate::engineio::Protocol;
 use crate::polling::{Form, Place, Session, Speaker};
 use crate::primus::Controls;
@@ -167,16 +166,27 @@ impl Client {
         }
     }
 
-    /// The type and the namespace of a packet. Of an attachment, and of what is no packet, they mean nothing.
-    fn header<'a>(&self, message: IncomingPayload<'a>) -> (u8, &'a str) {
-        match message {
-            IncomingPayload::Text(text) => outlet::header(text),
-            IncomingPayload::Binary(bytes) => {
-                let is_packet = self.parser() == Some(Parser::Msgpack);
-                let header = is_packet.then(|| msgpack::header(bytes)).flatten();
-                header.map_or((u8::MAX, ""), |header| (header.kind, header.namespace))
+    /// What the library reads in place of a message, with the type and the namespace of the packet. Of an attachment, and
+    /// of what is no packet, these mean nothing.
+    fn translate<'a>(&self, message: IncomingPayload<'a>) -> (Vec<u8>, u8, &'a str) {
+        let bytes = match message {
+            IncomingPayload::Text(text) => {
+                let (kind, namespace) = outlet::header(text);
+                return (inlet::message(text), kind, namespace);
             }
-        }
+            IncomingPayload::Binary(bytes) => bytes,
+        };
+        let marker: &[u8] = match self.protocol {
+            Protocol::V4 => b"",
+            Protocol::V3 => &[4],
+        };
+        let is_packet = self.parser() == Some(Parser::Msgpack);
+        let Some(header) = is_packet.then(|| msgpack::header(bytes)).flatten() else {
+            return ([marker, bytes].concat(), u8::MAX, "");
+        };
+        let named = nameless::named_msgpack(bytes, &header);
+        let payload = [marker, named.as_deref().unwrap_or(bytes)].concat();
+        (payload, header.kind, header.namespace)
     }
 
     /// Keeps the time in which announced attachments have to come.
@@ -227,20 +237,15 @@ impl Speaker for Arc<Client> {
     }
 
     fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
-        let (opcode, payload, parser) = match message {
-            IncomingPayload::Text(text) => (Opcode::Text, inlet::message(text), Parser::Json),
-            IncomingPayload::Binary(bytes) => {
-                let marker: &[u8] = match self.protocol {
-                    Protocol::V4 => b"",
-                    Protocol::V3 => &[4],
-                };
-                (Opcode::Binary, [marker, bytes].concat(), Parser::Msgpack)
-            }
+        let (opcode, parser) = match message {
+            IncomingPayload::Text(_) => (Opcode::Text, Parser::Json),
+            IncomingPayload::Binary(_) => (Opcode::Binary, Parser::Msgpack),
         };
         // Nothing is negotiated; but who speaks msgpack never sends a text.
         if self.parser.set(parser).is_ok() {
             self.begin(session, parser);
         }
+        let (payload, kind, namespace) = self.translate(message);
         let reader = {
             let mut state = self.state.lock();
             if matches!(state.life, Life::Over) {
@@ -251,7 +256,7 @@ impl Speaker for Arc<Client> {
             if self.parser() == Some(Parser::Json) {
                 self.count_attachments(&mut state, message, session);
             }
-            let purpose = match self.header(message) {
+            let purpose = match (kind, namespace) {
                 _ if is_due => Purpose::Other,
                 (CONNECT, "/") => Purpose::Connect,
                 _ => Purpose::Other,

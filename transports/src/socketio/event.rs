@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use socketioxide_core::Value;
 
 use super::inlet::ESCAPED;
-use super::msgpack;
+use super::msgpack::{self, Unwritten};
 use crate::{Incoming, IncomingPayload};
 
 /// Names that belong to the protocol's own events (§2.1).
@@ -56,7 +56,11 @@ pub(super) fn read(
                 });
                 return Ok(());
             }
-            json = msgpack::to_json(bytes).ok_or("the packet is not msgpack, or too deep")?;
+            json = match msgpack::to_json(bytes) {
+                Ok(json) => json,
+                Err(Unwritten::Malformed) => return Err("the packet is not msgpack"),
+                Err(Unwritten::Unspeakable) => return read_unspeakable(bytes, ack, then),
+            };
             (&*json, None)
         }
     };
@@ -98,6 +102,24 @@ pub(super) fn read(
     then(Incoming {
         payload: IncomingPayload::Text(argument),
         name,
+        ack,
+    });
+    Ok(())
+}
+
+/// Hands on an event whose arguments JSON has no word for, as they came, so that its sender can be told. A plain message
+/// has no place for that: there, bytes are the message.
+fn read_unspeakable(
+    event: &[u8],
+    ack: Option<u64>,
+    then: impl FnOnce(Incoming<'_>),
+) -> Result<(), &'static str> {
+    let name = msgpack::event_name(event)
+        .filter(|name| *name != MESSAGE && !RESERVED.contains(name))
+        .ok_or("a packet says what JSON has no word for")?;
+    then(Incoming {
+        payload: IncomingPayload::Binary(event),
+        name: Some(name),
         ack,
     });
     Ok(())

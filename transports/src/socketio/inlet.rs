@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::nameless::{self, DIGITS};
 use super::outlet::header;
 use crate::json;
 
@@ -10,10 +11,12 @@ use crate::json;
 pub(super) const ESCAPED: &str = "\u{FFFF}";
 
 /// How much longer than the packet a message can be.
-pub(super) const MAX_ADDED: usize = "4\"\",".len() + ESCAPED.len();
+pub(super) const MAX_ADDED: usize = "4".len() + DIGITS;
 
 /// The message of engine.io that is `packet`, as the library gets it.
 pub(super) fn message(packet: &str) -> Vec<u8> {
+    let named = nameless::named(packet);
+    let packet = named.as_deref().unwrap_or(packet);
     let (kind, namespace) = header(packet);
     if namespace != "/" {
         // A program reads these into types of its own, by way of the library.

@@ -21,6 +21,7 @@ mod event;
 mod inlet;
 mod library;
 mod msgpack;
+mod nameless;
 mod outlet;
 mod pipe;
 mod stream;

@@ -2,6 +2,8 @@
 //!
 //! Both directions are one pass without a tree in between, so that a message never takes a multiple of its own size.
 
+mod date;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -194,6 +196,7 @@ impl<'de> Visitor<'de> for &mut Writer {
 pub(super) struct Header<'a> {
     pub(super) kind: u8,
     pub(super) namespace: &'a str,
+    pub(super) has_id: bool,
 }
 
 /// Reads the type and the namespace of a packet. `None` if it is none.
@@ -202,7 +205,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
     let Token::Map(len) = reader.token()? else {
         return None;
     };
-    let (mut kind, mut namespace) = (None, None);
+    let (mut kind, mut namespace, mut has_id) = (None, None, false);
     for _ in 0..len {
         let Token::Text(key) = reader.token()? else {
             return None;
@@ -217,13 +220,26 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
                 Token::Text(text) => namespace = Some(text),
                 _ => return None,
             },
-            _ => reader.skip()?,
+            _ => {
+                has_id |= key == b"id";
+                reader.skip()?;
+            }
         }
     }
     Some(Header {
         kind: kind?,
         namespace: std::str::from_utf8(namespace?).ok()?,
+        has_id,
     })
+}
+
+/// How many pairs a map has, and what follows its head.
+pub(super) fn map(packet: &[u8]) -> Option<(usize, &[u8])> {
+    let mut reader = Reader { rest: packet };
+    match reader.token()? {
+        Token::Map(len) => Some((len, reader.rest)),
+        _ => None,
+    }
 }
 
 /// The bytes of `["message", bytes]`.
@@ -237,13 +253,34 @@ pub(super) fn binary_message(event: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Writes one value as JSON: bytes as base64, what JSON has no word for as null. `None` if it is not msgpack, or nests
-/// too deep.
-pub(super) fn to_json(value: &[u8]) -> Option<String> {
+/// The name of an event: the text that its array begins with.
+pub(super) fn event_name(event: &[u8]) -> Option<&str> {
+    let mut reader = Reader { rest: event };
+    match (reader.token()?, reader.token()?) {
+        (Token::Array(_), Token::Text(name)) => std::str::from_utf8(name).ok(),
+        _ => None,
+    }
+}
+
+/// Why a value cannot be written as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// It is not msgpack.
+    Malformed,
+    /// It is, but JSON, or JSON of such a depth, has no word for it.
+    Unspeakable,
+}
+
+/// Writes one value as JSON, as npm's parser reads it and `JSON.stringify` would write it: a date as a text, and what is
+/// undefined as null, or not at all in an object. Bytes, which come in two ways, are base64, as attachments are.
+pub(super) fn to_json(value: &[u8]) -> Result<String, Unwritten> {
     let mut reader = Reader { rest: value };
     let mut json = String::with_capacity(value.len() + value.len() / 4);
     reader.write(&mut json, 0)?;
-    reader.rest.is_empty().then_some(json)
+    match reader.rest {
+        [] => Ok(json),
+        _ => Err(Unwritten::Malformed),
+    }
 }
 
 /// One value, or the beginning of a collection.
@@ -258,8 +295,11 @@ enum Token<'a> {
     Binary(&'a [u8]),
     Array(usize),
     Map(usize),
-    /// A type of somebody's own, and its bytes.
-    Ext(i8, &'a [u8]),
+    /// In ms since the Unix epoch.
+    Date(i64),
+    Undefined,
+    /// A type of somebody's own.
+    Ext,
 }
 
 struct Reader<'a> {
@@ -291,9 +331,18 @@ impl<'a> Reader<'a> {
         usize::try_from(self.number(size)?).ok()
     }
 
-    fn ext(&mut self, len: usize) -> Option<Token<'a>> {
+    /// A value of an extension. npm's parser gives type 0 three meanings, by the mark in front of it.
+    fn ext(&mut self, mark: u8, len: usize) -> Option<Token<'a>> {
+        const TIMESTAMP: u8 = 0xFF;
         let [kind] = self.array()?;
-        Some(Token::Ext(kind.cast_signed(), self.bytes(len)?))
+        let bytes = self.bytes(len)?;
+        Some(match (kind, mark) {
+            (0, 0xC7..=0xC9) => Token::Binary(bytes),
+            (0, 0xD4) => Token::Undefined,
+            (0, 0xD7) => Token::Date(i64::from_be_bytes(bytes.try_into().ok()?)),
+            (TIMESTAMP, _) => date::timestamp(bytes).map_or(Token::Ext, Token::Date),
+            _ => Token::Ext,
+        })
     }
 
     fn token(&mut self) -> Option<Token<'a>> {
@@ -305,7 +354,9 @@ impl<'a> Reader<'a> {
             0x80..=0x8F => Token::Map(low & 0x0F),
             0x90..=0x9F => Token::Array(low & 0x0F),
             0xA0..=0xBF => Token::Text(self.bytes(low)?),
-            0xC0 | 0xC1 => Token::Nil,
+            0xC0 => Token::Nil,
+            // Nothing begins with it.
+            0xC1 => return None,
             0xC2 | 0xC3 => Token::Bool(mark == 0xC3),
             0xC4..=0xC6 => {
                 let len = self.len(1 << (mark - 0xC4))?;
@@ -313,7 +364,7 @@ impl<'a> Reader<'a> {
             }
             0xC7..=0xC9 => {
                 let len = self.len(1 << (mark - 0xC7))?;
-                self.ext(len)?
+                self.ext(mark, len)?
             }
             0xCA => Token::Float(f32::from_be_bytes(self.array()?).into()),
             0xCB => Token::Float(f64::from_be_bytes(self.array()?)),
@@ -322,7 +373,7 @@ impl<'a> Reader<'a> {
             0xD1 => Token::Int(i16::from_be_bytes(self.array()?).into()),
             0xD2 => Token::Int(i32::from_be_bytes(self.array()?).into()),
             0xD3 => Token::Int(i64::from_be_bytes(self.array()?)),
-            0xD4..=0xD8 => self.ext(1 << (mark - 0xD4))?,
+            0xD4..=0xD8 => self.ext(mark, 1 << (mark - 0xD4))?,
             0xD9..=0xDB => {
                 let len = self.len(1 << (mark - 0xD9))?;
                 Token::Text(self.bytes(len)?)
@@ -347,28 +398,37 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    fn write(&mut self, json: &mut String, depth: usize) -> Option<()> {
-        use std::fmt::Write;
+    fn write(&mut self, json: &mut String, depth: usize) -> Result<(), Unwritten> {
+        let token = self.token().ok_or(Unwritten::Malformed)?;
+        self.write_token(token, json, depth)
+    }
+
+    fn write_token(
+        &mut self,
+        token: Token<'a>,
+        json: &mut String,
+        depth: usize,
+    ) -> Result<(), Unwritten> {
         if depth > MAX_DEPTH {
-            return None;
+            return Err(Unwritten::Unspeakable);
         }
-        let token = self.token()?;
         match token {
-            Token::Nil => json.push_str("null"),
+            Token::Nil | Token::Undefined => json.push_str("null"),
             Token::Bool(value) => json.push_str(if value { "true" } else { "false" }),
-            Token::Uint(number) => write!(json, "{number}").ok()?,
-            Token::Int(number) => write!(json, "{number}").ok()?,
-            Token::Float(number) => write!(json, "{}", serde_json::json!(number)).ok()?,
-            Token::Text(text) => write_text(json, text)?,
+            Token::Uint(number) => json.push_str(&number.to_string()),
+            Token::Int(number) => json.push_str(&number.to_string()),
+            Token::Float(number) => json.push_str(&serde_json::json!(number).to_string()),
+            Token::Text(text) => write_text(json, text).ok_or(Unwritten::Malformed)?,
             Token::Binary(bytes) => {
                 json.push('"');
                 BASE64_STANDARD.encode_string(bytes, json);
                 json.push('"');
             }
-            Token::Ext(kind, bytes) => match time(kind, bytes) {
-                Some(ms) => write!(json, "{ms}").ok()?,
+            Token::Date(ms) => match date::iso(ms) {
+                Some(text) => json.extend(["\"", &text, "\""]),
                 None => json.push_str("null"),
             },
+            Token::Ext => return Err(Unwritten::Unspeakable),
             Token::Array(len) => {
                 json.push('[');
                 for index in 0..len {
@@ -379,25 +439,36 @@ impl<'a> Reader<'a> {
                 }
                 json.push(']');
             }
-            Token::Map(len) => {
-                json.push('{');
-                for index in 0..len {
-                    if index > 0 {
-                        json.push(',');
-                    }
-                    match self.token()? {
-                        Token::Text(key) => write_text(json, key)?,
-                        Token::Uint(key) => write!(json, "\"{key}\"").ok()?,
-                        Token::Int(key) => write!(json, "\"{key}\"").ok()?,
-                        _ => return None,
-                    }
-                    json.push(':');
-                    self.write(json, depth + 1)?;
+            Token::Map(len) => self.write_map(len, json, depth)?,
+        }
+        Ok(())
+    }
+
+    fn write_map(&mut self, len: usize, json: &mut String, depth: usize) -> Result<(), Unwritten> {
+        json.push('{');
+        let mut is_first = true;
+        for _ in 0..len {
+            let start = json.len();
+            if !is_first {
+                json.push(',');
+            }
+            match self.token().ok_or(Unwritten::Malformed)? {
+                Token::Text(key) => write_text(json, key).ok_or(Unwritten::Malformed)?,
+                Token::Uint(key) => json.extend(["\"", &key.to_string(), "\""]),
+                Token::Int(key) => json.extend(["\"", &key.to_string(), "\""]),
+                _ => return Err(Unwritten::Unspeakable),
+            }
+            json.push(':');
+            match self.token().ok_or(Unwritten::Malformed)? {
+                Token::Undefined => json.truncate(start),
+                token => {
+                    self.write_token(token, json, depth + 1)?;
+                    is_first = false;
                 }
-                json.push('}');
             }
         }
-        Some(())
+        json.push('}');
+        Ok(())
     }
 }
 
@@ -405,28 +476,6 @@ fn write_text(json: &mut String, text: &[u8]) -> Option<()> {
     let text = crate::json::utf8(text)?;
     json.push_str(&serde_json::to_string(&text).ok()?);
     Some(())
-}
-
-/// The milliseconds of a date, in the ways in which the parser of npm has written them.
-fn time(kind: i8, bytes: &[u8]) -> Option<i64> {
-    let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?));
-    let ms = |seconds: i64, nanos: u64| {
-        let ms = seconds.checked_mul(1000)?;
-        ms.checked_add(i64::try_from(nanos / 1_000_000).ok()?)
-    };
-    match (kind, bytes.len()) {
-        (0, 8) => number(bytes),
-        (-1, 4) => ms(u32::from_be_bytes(bytes.try_into().ok()?).into(), 0),
-        (-1, 8) => {
-            let both = number(bytes)?.cast_unsigned();
-            ms(i64::try_from(both & 0x3_FFFF_FFFF).ok()?, both >> 34)
-        }
-        (-1, 12) => {
-            let nanos = u32::from_be_bytes(bytes[..4].try_into().ok()?);
-            ms(number(&bytes[4..])?, nanos.into())
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -497,32 +546,88 @@ mod tests {
             b"\xC6\xFF\xFF\xFF\xFF",
             b"\xDD\xFF\xFF\xFF\xFF",
             b"\xDF\xFF\xFF\xFF\xFF",
-            b"\x81\xC0\x01",
             b"\x01\x01",
             b"\xD8\0",
+            b"\xC1",
+            b"\x91\xC1",
+            b"\x81\xA1a\xC1",
+            b"\x81\xA1a",
+            b"\xC7\x05\0",
         ] {
-            assert_eq!(to_json(bytes), None, "{bytes:?}");
+            assert_eq!(to_json(bytes), Err(Unwritten::Malformed), "{bytes:?}");
             assert_eq!(header(bytes), None);
+        }
+        for bytes in [
+            // Types of somebody's own, in every form; a timestamp that is none.
+            &b"\xD4\x05\0"[..],
+            b"\xD5\0\0\0",
+            b"\xD6\0\0\0\0\0",
+            b"\xC7\0\x05",
+            b"\xC7\x01\xFF\0",
+            b"\xD8\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"\x92\x01\xD4\x05\0",
+            b"\x81\xA1a\xD4\x05\0",
+            // Keys that are neither texts nor whole numbers.
+            b"\x81\xC0\x01",
+            b"\x81\xC3\x01",
+            b"\x81\x90\x01",
+            b"\x81\xC4\x01a\x01",
+            b"\x81\xD4\0\0\x01",
+        ] {
+            assert_eq!(to_json(bytes), Err(Unwritten::Unspeakable), "{bytes:?}");
         }
         let mut deep = vec![0x91; MAX_DEPTH];
         deep.push(0);
-        assert!(to_json(&deep).is_some());
+        assert!(to_json(&deep).is_ok());
         deep.insert(0, 0x91);
-        assert!(to_json(&deep).is_none());
+        assert_eq!(to_json(&deep), Err(Unwritten::Unspeakable));
         assert_eq!(header(&vec![0x91; 1_000_000]), None);
     }
 
     #[test]
-    fn bytes_and_dates_become_what_json_has() {
-        assert_eq!(to_json(b"\xC4\x01a").unwrap(), "\"YQ==\"");
-        assert_eq!(to_json(b"\xCB\x7F\xF0\0\0\0\0\0\0").unwrap(), "null");
-        assert_eq!(to_json(b"\xD4\0\0").unwrap(), "null", "undefined");
-        assert_eq!(to_json(b"\xD7\0\0\0\0\0\0\0\x03\xE8").unwrap(), "1000");
-        assert_eq!(to_json(b"\xD6\xFF\0\0\0\x01").unwrap(), "1000");
-        assert_eq!(
-            to_json(b"\xC7\x0C\xFF\0\x0F\x42\x40\0\0\0\0\0\0\0\x01").unwrap(),
-            "1001"
-        );
+    fn what_scripts_send_becomes_what_json_has() {
+        let moment = "\"1970-01-01T00:00:01.001Z\"";
+        for (bytes, json) in [
+            (&b"\xC4\x01a"[..], "\"YQ==\""),
+            (b"\xC5\0\x01a", "\"YQ==\""),
+            (b"\xC6\0\0\0\x01a", "\"YQ==\""),
+            // An array buffer, also of the lengths that other things have.
+            (b"\xC7\x01\0a", "\"YQ==\""),
+            (b"\xC8\0\x01\0a", "\"YQ==\""),
+            (b"\xC9\0\0\0\x01\0a", "\"YQ==\""),
+            (b"\xC7\0\0", "\"\""),
+            (b"\xC7\x08\0\0\0\0\0\0\0\x03\xE8", "\"AAAAAAAAA+g=\""),
+            (b"\xC7\x04\0\0\0\0\x01", "\"AAAAAQ==\""),
+            (b"\xCB\x7F\xF0\0\0\0\0\0\0", "null"),
+            (b"\xCB\x7F\xF8\0\0\0\0\0\0", "null"),
+            (
+                b"\xCF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+                "18446744073709551615",
+            ),
+            (b"\xD3\x80\0\0\0\0\0\0\0", "-9223372036854775808"),
+            (b"\xD4\0\0", "null"),
+            (b"\x92\x01\xD4\0\0", "[1,null]"),
+            (b"\x81\xA1a\xD4\0\0", "{}"),
+            (b"\x83\xA1a\xD4\0\0\xA1b\x01\xA1c\xD4\0\0", "{\"b\":1}"),
+            (b"\x82\xA1a\x01\xA1b\xD4\0\0", "{\"a\":1}"),
+            (b"\x82\xA1a\x81\xA1b\xD4\0\0\xA1c\x01", "{\"a\":{},\"c\":1}"),
+            (b"\x82\x01\x02\xFF\x03", "{\"1\":2,\"-1\":3}"),
+            (b"\xD7\0\0\0\0\0\0\0\x03\xE9", moment),
+            (b"\xD7\xFF\0\x3D\x09\0\0\0\0\x01", moment),
+            (b"\xC7\x0C\xFF\0\x0F\x42\x40\0\0\0\0\0\0\0\x01", moment),
+            (b"\xD6\xFF\0\0\0\x01", "\"1970-01-01T00:00:01.000Z\""),
+            (b"\xD7\0\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "null"),
+        ] {
+            assert_eq!(to_json(bytes).as_deref(), Ok(json), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn events_have_names() {
+        assert_eq!(event_name(b"\x92\xA3say\xD4\x05\0"), Some("say"));
+        for event in [&b"\x90"[..], b"\x91\x05", b"\xA3say", b"\x91\xA1\xFF", b""] {
+            assert_eq!(event_name(event), None);
+        }
     }
 
     #[test]
@@ -533,10 +638,13 @@ mod tests {
             header(&packet.into_bytes()),
             Some(Header {
                 kind: 2,
-                namespace: "/"
+                namespace: "/",
+                has_id: true,
             })
         );
         assert_eq!(binary_message(b"\x92\xA7message\xC4\x01a"), Some(&b"a"[..]));
+        let buffer = b"\x92\xA7message\xC7\x01\0a";
+        assert_eq!(binary_message(buffer), Some(&b"a"[..]));
         assert_eq!(binary_message(b"\x92\xA7message\xA1a"), None);
         assert_eq!(binary_message(b"\x93\xA7message\xC4\x01a\x01"), None);
     }
