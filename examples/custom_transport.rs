@@ -109,7 +109,7 @@ impl Sse {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
-        if !context.permits_origin(request.headers()) {
+        if !context.permits_origin(&request) {
             return body::text(StatusCode::FORBIDDEN, Origins::REFUSED);
         }
         let (parts, _) = request.into_parts();

@@ -69,7 +69,8 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Access {
-    /// Web origins that may connect besides the server's own, such as `https://example.com`. `*` allows all.
+    /// Web origins that may connect besides the server's own: `https://example.com`, `https://*.example.com`,
+    /// `http://localhost:*`, `file://`, `null`. `*` allows all.
     pub origins: Vec<String>,
     /// WebSocket sub-protocols that are agreed to, of those that a client offers. None: the first that it offers.
     pub subprotocols: Vec<String>,
@@ -395,8 +396,9 @@ impl Config {
     }
 
     /// The web origins that may connect.
-    pub(crate) fn origins(&self) -> Origins {
-        Origins::allow(&self.access.origins)
+    pub(crate) fn origins(&self) -> Result<Origins, ConfigError> {
+        let origins = Origins::allow(&self.access.origins);
+        origins.map_err(|error| ConfigError::Value(error.to_string()))
     }
 
     /// The options of the app.
@@ -501,13 +503,7 @@ impl Config {
                 "limits.ping_interval_ms must be 0 (off) or between 20 and 3600000".into(),
             );
         }
-        let is_origin =
-            |origin: &String| origin == "*" || origin == "null" || origin.contains("://");
-        if let Some(origin) = self.access.origins.iter().find(|origin| !is_origin(origin)) {
-            return fault(format!(
-                "the origin `{origin}` has no scheme: write https://{origin}"
-            ));
-        }
+        self.origins()?;
         #[cfg(feature = "ws")]
         {
             let mut names = self.access.subprotocols.iter();

@@ -170,7 +170,7 @@ impl Server {
         let engine = match &app {
             Some(_) => engine
                 .limits(config.engine_limits())
-                .origins(config.origins())
+                .origins(config.origins()?)
                 .subprotocols(config.access.subprotocols.iter().cloned()),
             None => engine,
         };

@@ -2,15 +2,20 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-use http::{HeaderMap, HeaderName};
+use http::Extensions;
+use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
 use ipnet::IpNet;
-use stellar_transports::Peer;
+use stellar_transports::{ForwardedHosts, Peer};
 
 use crate::primus::layer::Forwarding;
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static HOSTS: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Most hosts of one request that count.
+const MAX_HOSTS: usize = 8;
 
 /// The peer of a request that came over a socket from `socket`.
 ///
@@ -60,7 +65,7 @@ pub(crate) fn of(
 /// As [`of`], from `Forwarded` headers: `for=192.0.2.60;proto=http, for="[2001:db8::1]:4711"` (RFC 7239).
 fn rfc7239(direct: Peer, headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Peer {
     let mut peer = direct;
-    for element in entries(headers, &http::header::FORWARDED).rev() {
+    for element in entries(headers, &FORWARDED).rev() {
         let mut address = None;
         let mut proto = None;
         for pair in element.split(';') {
@@ -101,6 +106,31 @@ fn single(direct: Peer, headers: &HeaderMap, name: &HeaderName) -> Peer {
         port: port.unwrap_or(0),
         secure: proto.map_or(direct.secure, |proto| proto.eq_ignore_ascii_case("https")),
     }
+}
+
+/// Notes the hosts under which clients know a trusted proxy, for whoever asks which pages are the server's own. Each one
+/// that a header names counts: no page can have its browser send them to a server that does not let it in.
+pub(crate) fn note_hosts(
+    socket: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    extensions: &mut Extensions,
+) {
+    // Only pages are asked where they come from.
+    let is_asked = headers.contains_key(ORIGIN) || headers.contains_key(REFERER);
+    let is_named = is_asked && (headers.contains_key(&HOSTS) || headers.contains_key(FORWARDED));
+    let socket = socket.to_canonical();
+    if !is_named || !trusted.iter().any(|network| network.contains(&socket)) {
+        return;
+    }
+    let pairs = entries(headers, &FORWARDED).flat_map(|element| element.split(';'));
+    let standard = pairs.filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let is_host = name.trim().eq_ignore_ascii_case("host");
+        is_host.then(|| value.trim().trim_matches('"'))
+    });
+    let hosts = entries(headers, &HOSTS).chain(standard).take(MAX_HOSTS);
+    extensions.insert(ForwardedHosts(hosts.map(str::to_owned).collect()));
 }
 
 fn entries<'a>(

@@ -263,6 +263,10 @@ impl Requests {
             &self.trusted,
             &crate::primus::layer::Forwarding::XForwardedFor,
         );
+        let (mut head, body) = request.into_parts();
+        let extensions = &mut head.extensions;
+        address::note_hosts(self.remote.ip(), &head.headers, &self.trusted, extensions);
+        let request = Request::from_parts(head, body);
         let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
         self.router.route(request, peer)
     }

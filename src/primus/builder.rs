@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use stellar_transports::{
-    Handshake, Limits, Metrics, Origins, Paths, PathsError, Refusal, Transport,
+    Handshake, Limits, Metrics, OriginError, Origins, Paths, PathsError, Refusal, Transport,
 };
 
 use super::inbox::Listener;
@@ -62,7 +62,7 @@ pub struct Builder {
     own_transports: Vec<Arc<dyn Transport>>,
     options: stellar_transports::Options,
     limits: Limits,
-    origins: Origins,
+    origins: Result<Origins, OriginError>,
     subprotocols: Vec<String>,
     cors: Cors,
     forwarded: Forwarded,
@@ -93,7 +93,7 @@ impl Default for Builder {
             own_transports: Vec::new(),
             options: stellar_transports::Options::default(),
             limits: Limits::default(),
-            origins: Origins::default(),
+            origins: Ok(Origins::default()),
             subprotocols: Vec::new(),
             cors: Cors::default(),
             forwarded: Forwarded::default(),
@@ -201,7 +201,8 @@ impl Builder {
         self
     }
 
-    /// Which pages may connect besides those of the server's own origin, over every transport. Default none; `*` is all.
+    /// Which pages may connect besides those of the server's own origin, over every transport: as [`Origins::allow`] has
+    /// them. Default none; `*` is all. What can be no origin is an error of [`build`](Self::build).
     pub fn origins<S: AsRef<str>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
         self.origins = Origins::allow(origins);
         self
@@ -391,7 +392,8 @@ impl Builder {
             } => PrimusError::Pathname(self.pathname.clone()),
             error => PrimusError::Doors(error),
         })?;
-        let layers = Layers::standard(self.forwarded, self.cors, self.origins.clone());
+        let origins = self.origins?;
+        let layers = Layers::standard(self.forwarded, self.cors, origins.clone());
         for (at, name, layer) in self.layers {
             match at {
                 Some(at) => layers.insert_shared(at, name, layer),
@@ -407,7 +409,7 @@ impl Builder {
             own_transports: Mutex::new(self.own_transports),
             options,
             limits: self.limits,
-            origins: self.origins,
+            origins,
             subprotocols: self.subprotocols,
             metrics: self.metrics,
             layers,

@@ -24,6 +24,9 @@ pub enum PrimusError {
     /// A global name that scripts cannot have.
     #[error("`{0}` is no name that a script can have")]
     Global(String),
+    /// Something listed that can be no page's origin.
+    #[error(transparent)]
+    Origin(#[from] stellar_transports::OriginError),
     /// A WebSocket sub-protocol that nobody can agree to.
     #[error(
         "the sub-protocol `{0}` is no name as RFC 6455 has them, or looks like the carrier of a token"

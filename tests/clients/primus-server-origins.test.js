@@ -20,7 +20,7 @@ const OF_ALL = ['date', 'connection', 'content-length', 'transfer-encoding'];
 const REFUSED = [
   'nonsense', '', '%', '%6eull', '://', '//good.example', 'https:', 'good.example', 'https://goo%64.example', `${GOOD}%00`,
   `${GOOD}/`, `${GOOD}/path`, `${GOOD}:444`, `${GOOD}.evil.example`, 'https://evil-good.example', 'http://good.example',
-  'wss://good.example', `${GOOD} https://evil.example`, `${GOOD}, https://evil.example`, 'file://', 'null', 'NULL', '*',
+  'wss://good.example', `${GOOD} https://evil.example`, `${GOOD}, https://evil.example`, 'file://', 'null', 'NULL', '**',
 ];
 
 async function ask(server, method, path, headers) {

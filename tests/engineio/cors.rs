@@ -139,7 +139,7 @@ async fn a_foreign_page_opens_nothing() {
             "https://app.example.com:8443",
             "app.example.com",
             "",
-            "*",
+            "wss://elsewhere.test",
         ] {
             let opening = Opening::new(server.address, Version::V4).header("Origin", origin);
             let reply = opening.reply().await;

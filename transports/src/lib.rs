@@ -54,7 +54,7 @@ pub use handshake::{Admitted, Handshake, Peer, Refusal};
 pub use lease::{Lease, Progress};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
 pub use metrics::Metrics;
-pub use origin::Origins;
+pub use origin::{ForwardedHosts, OriginError, Origins, Verdict};
 pub use socket::Socket;
 pub use sweep::Sweep;
 pub use transport::{Body, BodyError, Bus, Context, Event, Limits, Transport};

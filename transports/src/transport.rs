@@ -3,19 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::ORIGIN;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::primus::{Controls, JsonControls};
 use crate::{
     Admitted, CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep,
+    Verdict,
 };
 
 /// The body of every HTTP request and answer.
@@ -146,7 +145,6 @@ pub struct Context {
     /// The tasks of open connections, for a drain to wait for.
     pub tasks: TaskTracker,
     is_draining: AtomicBool,
-    last_origin_warning: Mutex<Option<Instant>>,
 }
 
 impl Context {
@@ -199,29 +197,15 @@ impl Context {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the page that asks may connect. If not, that is counted, and the operator is told, who alone can mend it: browsers hide the
-    /// answer from the page. Once a minute at the most.
-    pub fn permits_origin(&self, headers: &HeaderMap) -> bool {
-        let is_permitted = self.origins.permits(headers);
+    /// Whether the page that asks may connect. If not, that is counted and the operator is told.
+    pub fn permits_origin<B>(&self, request: &Request<B>) -> bool {
+        let verdict = self.origins.judge(request.headers(), request.extensions());
+        let is_permitted = verdict != Verdict::Refused;
         if !is_permitted {
             self.metrics.count_refusal("origin");
-            self.warn_of_origin(headers);
+            self.origins.warn(request.headers());
         }
         is_permitted
-    }
-
-    fn warn_of_origin(&self, headers: &HeaderMap) {
-        let mut last = self.last_origin_warning.lock();
-        if last.is_some_and(|last| last.elapsed() < Duration::from_secs(60)) {
-            return;
-        }
-        *last = Some(Instant::now());
-        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-        let origin = origin.unwrap_or_default();
-        tracing::warn!(
-            origin,
-            "refused a page of another origin; to allow it: --origin {origin}"
-        );
     }
 
     /// Builds the shared part, which speaks JSON, and starts its sweep.
@@ -263,7 +247,6 @@ impl Context {
             metrics,
             tasks: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
-            last_origin_warning: Mutex::default(),
         });
         Sweep::spawn(&context);
         context

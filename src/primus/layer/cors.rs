@@ -10,7 +10,7 @@ use http::header::{
     VARY,
 };
 use http::{Method, Response, StatusCode};
-use stellar_transports::{Body, Origins, Refusal, body};
+use stellar_transports::{Body, Origins, Refusal, Verdict, body};
 
 use super::{Exchange, Layer, Next, RequestKind};
 
@@ -141,7 +141,14 @@ impl Layer for Cors {
         let Some(origin) = head.headers.get(ORIGIN).cloned() else {
             return Ok(Next::Continue);
         };
-        let is_permitted = is_plausible(&origin) && self.origins.permits(&head.headers);
+        let verdict = self.origins.judge(&head.headers, &head.extensions);
+        if verdict == Verdict::NoPage {
+            return Ok(Next::Continue);
+        }
+        let is_permitted = is_plausible(&origin) && verdict == Verdict::Allowed;
+        if !is_permitted {
+            self.origins.warn(&head.headers);
+        }
         if !is_permitted || !self.methods.contains(&head.method) {
             // As Primus words it (§11).
             let text = format!(

@@ -46,6 +46,13 @@ impl Default for Forwarded {
 impl Layer for Forwarded {
     async fn call(&self, exchange: &mut Exchange) -> Result<Next, Refusal> {
         let socket = SocketAddr::new(exchange.peer.ip, exchange.peer.port);
+        let head = &mut exchange.head;
+        address::note_hosts(
+            socket.ip(),
+            &head.headers,
+            &self.trusted,
+            &mut head.extensions,
+        );
         exchange.peer = address::of(
             socket,
             exchange.peer.secure,

@@ -5,9 +5,9 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     AUTHORIZATION, COOKIE, HeaderValue, ORIGIN, REFERER, VARY,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Response, StatusCode};
 
-use crate::{Body, Origins, body};
+use crate::{Body, Origins, Verdict, body};
 
 /// What is put on every answer.
 #[derive(Clone, Debug)]
@@ -17,8 +17,9 @@ pub(super) struct Cors {
 }
 
 impl Cors {
-    pub(super) fn of(origins: &Origins, headers: &HeaderMap) -> Self {
-        let origin = headers.get(ORIGIN).filter(|_| origins.permits(headers));
+    pub(super) fn of(origins: &Origins, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let is_allowed = || origins.judge(headers, extensions) == Verdict::Allowed;
+        let origin = headers.get(ORIGIN).filter(|_| is_allowed());
         // A server that is open to all pages hands none of them another page's cookies.
         let allow = match origin {
             Some(_) if origins.allows_all() => Some(HeaderValue::from_static("*")),
@@ -72,14 +73,15 @@ pub(super) enum Provenance {
 }
 
 impl Provenance {
-    pub(super) fn of(origins: &Origins, headers: &HeaderMap) -> Self {
+    pub(super) fn of(origins: &Origins, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let text = |name| {
             headers
                 .get(name)
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
-        if headers.contains_key(ORIGIN) {
-            return Self::from(origins.permits(headers));
+        match origins.judge(headers, extensions) {
+            Verdict::NoPage => {}
+            verdict => return Self::from(verdict == Verdict::Allowed),
         }
         if origins.allows_all() {
             // Any page may, and so none may do it with somebody's cookies.
@@ -87,7 +89,9 @@ impl Provenance {
         }
         match (text("sec-fetch-site"), text(REFERER.as_str())) {
             (Some("same-origin" | "none"), _) => Self::Allowed,
-            (_, Some(referer)) => Self::from(origins.permits_origin(origin_of(referer), headers)),
+            (_, Some(referer)) => {
+                Self::from(origins.allows_page(origin_of(referer), headers, extensions))
+            }
             (Some(_), None) => Self::Foreign,
             (None, None) => Self::Unknown,
         }
@@ -143,6 +147,13 @@ mod tests {
                 Provenance::Foreign,
             ),
             (&[("referer", "nonsense")], Provenance::Foreign),
+            (&[("referer", "*")], Provenance::Foreign),
+            (&[("referer", "a.test")], Provenance::Foreign),
+            (&[("origin", "ws://a.test")], Provenance::Unknown),
+            (
+                &[("origin", "*"), ("referer", "http://b.test/")],
+                Provenance::Foreign,
+            ),
             (&[("sec-fetch-site", "cross-site")], Provenance::Foreign),
             (&[("sec-fetch-site", "same-origin")], Provenance::Allowed),
             (
@@ -153,16 +164,19 @@ mod tests {
                 Provenance::Allowed,
             ),
         ] {
-            let origins = Origins::allow(["http://ok.test"]);
+            let origins = Origins::allow(["http://ok.test"]).unwrap();
             assert_eq!(
-                Provenance::of(&origins, &headers(pairs)),
+                Provenance::of(&origins, &headers(pairs), &Extensions::new()),
                 expected,
                 "{pairs:?}"
             );
         }
-        let open = Origins::allow(["*"]);
+        let open = Origins::allow(["*"]).unwrap();
         let foreign = headers(&[("referer", "http://b.test/")]);
-        assert_eq!(Provenance::of(&open, &foreign), Provenance::Unknown);
+        assert_eq!(
+            Provenance::of(&open, &foreign, &Extensions::new()),
+            Provenance::Unknown
+        );
     }
 
     #[test]
@@ -170,7 +184,7 @@ mod tests {
         let foreign = headers(&[("origin", "http://b.test")]);
         let answer = |origins: &Origins| {
             let mut answer = HeaderMap::new();
-            Cors::of(origins, &foreign).apply(&mut answer);
+            Cors::of(origins, &foreign, &Extensions::new()).apply(&mut answer);
             let text = |name| {
                 answer
                     .get(name)
@@ -182,9 +196,12 @@ mod tests {
             )
         };
         assert_eq!(answer(&Origins::same_origin()), (None, None));
-        assert_eq!(answer(&Origins::allow(["*"])), (Some("*".into()), None));
         assert_eq!(
-            answer(&Origins::allow(["http://b.test"])),
+            answer(&Origins::allow(["*"]).unwrap()),
+            (Some("*".into()), None)
+        );
+        assert_eq!(
+            answer(&Origins::allow(["http://b.test"]).unwrap()),
             (Some("http://b.test".into()), Some("true".into()))
         );
     }

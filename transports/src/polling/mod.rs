@@ -353,7 +353,7 @@ impl Transport for Polling {
         peer: Peer,
         context: &Arc<Context>,
     ) -> Response<Body> {
-        let cors = Cors::of(&context.origins, request.headers());
+        let cors = Cors::of(&context.origins, request.headers(), request.extensions());
         // Before anything else: who asks whether it may ask has no session yet.
         let mut response = if request.method() == Method::OPTIONS {
             cors::preflight(request.headers())

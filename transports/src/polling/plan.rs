@@ -114,8 +114,8 @@ impl Polling {
             return Err(Fault::REQUEST);
         }
         let provenance = match query.jsonp {
-            Some(_) => Provenance::of(&context.origins, headers),
-            None if context.permits_origin(headers) => Provenance::Allowed,
+            Some(_) => Provenance::of(&context.origins, headers, request.extensions()),
+            None if context.permits_origin(request) => Provenance::Allowed,
             None => Provenance::Foreign,
         };
         if provenance == Provenance::Foreign {

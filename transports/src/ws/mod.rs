@@ -100,7 +100,7 @@ impl Transport for Ws {
                 return invalid.response();
             }
         };
-        if !context.permits_origin(request.headers()) {
+        if !context.permits_origin(&request) {
             return refused(body::text(StatusCode::FORBIDDEN, crate::Origins::REFUSED));
         }
         // Only this future moves into the connection's task: a kept request costs several kB for its whole life.
