@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio_util::task::TaskTracker;
 
@@ -202,10 +202,15 @@ impl Context {
         let verdict = self.origins.judge(request.headers(), request.extensions());
         let is_permitted = verdict != Verdict::Refused;
         if !is_permitted {
-            self.metrics.count_refusal("origin");
-            self.origins.warn(request.headers());
+            self.refuse_origin(request.headers());
         }
         is_permitted
+    }
+
+    /// Notes that a page was refused, for a decision that was made elsewhere.
+    pub(crate) fn refuse_origin(&self, headers: &HeaderMap) {
+        self.metrics.count_refusal("origin");
+        self.origins.warn(headers);
     }
 
     /// Builds the shared part, which speaks JSON, and starts its sweep.

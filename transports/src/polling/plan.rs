@@ -10,7 +10,7 @@ use super::cors::Provenance;
 use super::session::Session;
 use crate::engineio::{Fault, Jsonp, Protocol, Query, TransportName};
 use crate::ws::handshake::{self, Accept, Invalid};
-use crate::{Body, Context, Metrics, Refusal, body};
+use crate::{Body, Context, Metrics, Refusal, Verdict, body};
 
 /// What a request is going to be.
 pub(super) enum Plan {
@@ -115,10 +115,13 @@ impl Polling {
         }
         let provenance = match query.jsonp {
             Some(_) => Provenance::of(&context.origins, headers, request.extensions()),
-            None if context.permits_origin(request) => Provenance::Allowed,
-            None => Provenance::Foreign,
+            None => match context.origins.judge(headers, request.extensions()) {
+                Verdict::Refused => Provenance::Foreign,
+                Verdict::Allowed | Verdict::NoPage => Provenance::Allowed,
+            },
         };
         if provenance == Provenance::Foreign {
+            context.refuse_origin(headers);
             return Err(Fault::ORIGIN);
         }
         if transport == TransportName::Websocket || wants_websocket(headers) {
