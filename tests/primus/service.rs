@@ -2,8 +2,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get;
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -259,4 +261,25 @@ async fn it_knows_what_is_its_own() {
     ] {
         assert_eq!(service.claims(&uri.parse().unwrap()), is_its_own, "{uri}");
     }
+}
+
+#[tokio::test]
+async fn a_get_behind_one_that_was_let_go_finds_no_session() {
+    let mut service = echo().build().unwrap().service();
+    let get = |query: &str| {
+        Request::get(format!("/primus/?EIO=4&transport=polling{query}"))
+            .header("host", "localhost")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let opened = service.call(get("")).await.unwrap().into_body();
+    let opened = opened.collect().await.unwrap().to_bytes();
+    let opened: serde_json::Value = serde_json::from_slice(&opened[1..]).unwrap();
+    let query = format!("&sid={}", opened["sid"].as_str().unwrap());
+    let mut held = Box::pin(service.call(get(&query)));
+    assert!(futures_util::poll!(&mut held).is_pending());
+    drop(held);
+    // Nothing else of the server has run meanwhile.
+    let answer = service.call(get(&query)).await.unwrap();
+    assert_eq!(answer.status(), 400);
 }

@@ -473,6 +473,9 @@ impl Session {
         };
         if is_dead {
             self.end(CloseReason::HeartbeatMissed);
+        } else if self.is_rung.load(Ordering::Acquire) {
+            // Its end was asked for, by a request that was let go perhaps, and nobody has come to look yet.
+            self.look();
         }
         !self.is_over()
     }
