@@ -62,11 +62,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args()
         .nth(1)
         .ok_or("the configuration is missing")?;
-    // Autobahn has messages of 16 MiB, and some of 65,536 frames.
+    // Autobahn has messages of 16 MiB, and some of 65,536 frames. Primus's pings are messages that it does not expect.
     let limits = Limits {
         max_message: 32 << 20,
         max_fragments: 1 << 17,
         max_outbox: 64 << 20,
+        ping_interval: None,
         ..Limits::default()
     };
     let server = Server::for_engine(
