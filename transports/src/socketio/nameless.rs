@@ -15,10 +15,10 @@ pub(super) const DIGITS: usize = 19;
 
 /// The packet with an id, if it is one that lacks it.
 pub(super) fn named(packet: &str) -> Option<String> {
-    let (kind, namespace) = outlet::header(packet);
-    if !matches!(kind, ACK | BINARY_ACK) {
+    if !packet.starts_with(['3', '6']) {
         return None;
     }
+    let (_, namespace) = outlet::header(packet);
     let (_, rest) = outlet::attachments(packet);
     let data = match rest.strip_prefix(namespace) {
         Some(behind) if rest.starts_with('/') => behind.strip_prefix(',')?,
