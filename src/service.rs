@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use stellar_transports::{Body, BodyError, Peer, body};
 
@@ -19,7 +19,7 @@ pub(crate) trait Mounted: fmt::Debug + Send + Sync + 'static {
     fn claims(&self, request: &Request<Body>) -> bool;
 
     /// Who asks, if the request came over a socket from there.
-    fn peer(&self, socket: SocketAddr, _headers: &HeaderMap) -> Peer {
+    fn peer(&self, socket: SocketAddr, _request: &mut Request<Body>) -> Peer {
         Peer::direct(socket, false)
     }
 
@@ -106,14 +106,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mounted = Arc::clone(&self.0);
-        let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
+        let mut request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
         let extensions = request.extensions();
-        let peer = match (extensions.get::<Peer>(), extensions.get::<SocketAddr>()) {
+        let known = extensions.get::<Peer>().copied();
+        let socket = extensions.get::<SocketAddr>().copied();
+        let peer = match (known, socket) {
             (Some(peer), _) => Peer {
                 ip: peer.ip.to_canonical(),
-                ..*peer
+                ..peer
             },
-            (None, Some(address)) => mounted.peer(*address, request.headers()),
+            (None, Some(address)) => mounted.peer(address, &mut request),
             (None, None) => Peer::direct(SocketAddr::from(([0, 0, 0, 0], 0)), false),
         };
         Box::pin(async move { Ok(mounted.answer(request, peer).await) })

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-use http::Extensions;
 use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
 use ipnet::IpNet;
 use stellar_transports::{ForwardedHosts, Peer};
@@ -108,20 +107,19 @@ fn single(direct: Peer, headers: &HeaderMap, name: &HeaderName) -> Peer {
     }
 }
 
-/// Notes the hosts under which clients know a trusted proxy, for whoever asks which pages are the server's own. Each one
-/// that a header names counts: no page can have its browser send them to a server that does not let it in.
-pub(crate) fn note_hosts(
+/// The hosts under which clients know a trusted proxy, for whoever asks which pages are the server's own. Each one that a
+/// header names counts: no page can have its browser send them to a server that does not let it in.
+pub(crate) fn hosts(
     socket: IpAddr,
     headers: &HeaderMap,
     trusted: &[IpNet],
-    extensions: &mut Extensions,
-) {
+) -> Option<ForwardedHosts> {
     // Only pages are asked where they come from.
     let is_asked = headers.contains_key(ORIGIN) || headers.contains_key(REFERER);
     let is_named = is_asked && (headers.contains_key(&HOSTS) || headers.contains_key(FORWARDED));
     let socket = socket.to_canonical();
     if !is_named || !trusted.iter().any(|network| network.contains(&socket)) {
-        return;
+        return None;
     }
     let pairs = entries(headers, &FORWARDED).flat_map(|element| element.split(';'));
     let standard = pairs.filter_map(|pair| {
@@ -130,7 +128,7 @@ pub(crate) fn note_hosts(
         is_host.then(|| value.trim().trim_matches('"'))
     });
     let hosts = entries(headers, &HOSTS).chain(standard).take(MAX_HOSTS);
-    extensions.insert(ForwardedHosts(hosts.map(str::to_owned).collect()));
+    Some(ForwardedHosts(hosts.map(str::to_owned).collect()))
 }
 
 fn entries<'a>(

@@ -255,7 +255,7 @@ impl Service<Request> for Requests {
 }
 
 impl Requests {
-    fn answer(&self, request: Request) -> Answering {
+    fn answer(&self, mut request: Request) -> Answering {
         let peer = address::of(
             self.remote,
             self.is_secure,
@@ -263,10 +263,9 @@ impl Requests {
             &self.trusted,
             &crate::primus::layer::Forwarding::XForwardedFor,
         );
-        let (mut head, body) = request.into_parts();
-        let extensions = &mut head.extensions;
-        address::note_hosts(self.remote.ip(), &head.headers, &self.trusted, extensions);
-        let request = Request::from_parts(head, body);
+        if let Some(hosts) = address::hosts(self.remote.ip(), request.headers(), &self.trusted) {
+            request.extensions_mut().insert(hosts);
+        }
         let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
         self.router.route(request, peer)
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use ipnet::IpNet;
 use stellar_transports::{Body, CloseReason, Peer, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -234,8 +234,12 @@ impl Mounted for Site {
         self.router.claims(request)
     }
 
-    fn peer(&self, socket: SocketAddr, headers: &HeaderMap) -> Peer {
+    fn peer(&self, socket: SocketAddr, request: &mut Request<Body>) -> Peer {
         let trusted = &self.settings.trusted_proxies;
+        if let Some(hosts) = address::hosts(socket.ip(), request.headers(), trusted) {
+            request.extensions_mut().insert(hosts);
+        }
+        let headers = request.headers();
         address::of(socket, false, headers, trusted, &Forwarding::XForwardedFor)
     }
 

@@ -47,12 +47,9 @@ impl Layer for Forwarded {
     async fn call(&self, exchange: &mut Exchange) -> Result<Next, Refusal> {
         let socket = SocketAddr::new(exchange.peer.ip, exchange.peer.port);
         let head = &mut exchange.head;
-        address::note_hosts(
-            socket.ip(),
-            &head.headers,
-            &self.trusted,
-            &mut head.extensions,
-        );
+        if let Some(hosts) = address::hosts(socket.ip(), &head.headers, &self.trusted) {
+            head.extensions.insert(hosts);
+        }
         exchange.peer = address::of(
             socket,
             exchange.peer.secure,
