@@ -129,8 +129,13 @@ impl Arena {
 
     /// Waits until the server has counted this at least once.
     async fn counts(&self, line: &str) {
+        self.reaches(line, 1).await;
+    }
+
+    /// Waits until the server has counted this so often. A client may know of an end before it is counted.
+    async fn reaches(&self, line: &str, count: u64) {
         support::within(line, async {
-            while self.metric(line).await == 0 {
+            while self.metric(line).await < count {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         })

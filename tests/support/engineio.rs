@@ -175,6 +175,7 @@ impl Session {
     /// Sends a GET; its answer is for [`polled`](Self::polled).
     pub(crate) async fn start_poll(&mut self) {
         let request = self.get_request();
+        self.polls.renew().await;
         self.polls.send(&request).await;
     }
 
@@ -218,6 +219,7 @@ impl Session {
     /// One POST and its answer.
     pub(crate) async fn post_reply(&mut self, body: impl Into<Vec<u8>>) -> Reply {
         let request = self.post_request(body);
+        self.posts.renew().await;
         self.posts.exchange(&request).await
     }
 

@@ -1,6 +1,7 @@
 //! HTTP/1.1 by hand on one connection that is kept: tests see every header, and decide when a request ends.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub(crate) struct Line {
     received: BytesMut,
     /// Of the requests under way, in order: whether their answers have no body whatever their headers say.
     bodiless: std::collections::VecDeque<bool>,
+    address: SocketAddr,
+    used: Instant,
 }
 
 impl Request {
@@ -118,6 +121,8 @@ impl Line {
             stream,
             received: BytesMut::new(),
             bodiless: std::collections::VecDeque::new(),
+            address,
+            used: Instant::now(),
         }
     }
 
@@ -131,8 +136,17 @@ impl Line {
         within("a write", self.stream.write_all(bytes.as_ref())).await
     }
 
+    /// Takes a new connection if this one was not used for a while: the server drops it then, and clients know that.
+    pub(crate) async fn renew(&mut self) {
+        const IDLE: Duration = Duration::from_secs(5);
+        if self.bodiless.is_empty() && self.used.elapsed() > IDLE {
+            *self = Self::connect(self.address).await;
+        }
+    }
+
     /// Sends a request; its answer is for [`reply`](Self::reply).
     pub(crate) async fn send(&mut self, request: &Request) {
+        self.used = Instant::now();
         self.bodiless.push_back(request.head.starts_with("HEAD "));
         self.write(request.bytes()).await;
     }
