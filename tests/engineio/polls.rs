@@ -8,6 +8,10 @@ use crate::support::Binary;
 use crate::support::engineio::{Line, Packet, Session, Version, exchange};
 use crate::{MOMENT, SESSIONS, closed_for, metric, metric_becomes};
 
+fn say(message: &str) -> Packet {
+    Packet::message(json!({"event": "say", "room": "defaultRoom", "message": message}))
+}
+
 fn details() -> Value {
     json!({"event": "detailsView"})
 }
@@ -175,7 +179,7 @@ async fn two_gets_at_once_close_the_session() {
 }
 
 #[tokio::test]
-async fn a_client_that_drops_its_held_get_is_gone_at_once() {
+async fn a_client_that_drops_its_held_get_is_gone_soon() {
     let server = Binary::demo();
     let mut bob = server.plain().await;
     bob.join("defaultRoom").await;
@@ -197,6 +201,31 @@ async fn a_client_that_drops_its_held_get_is_gone_at_once() {
         assert_eq!(view.await["data"]["membersCount"], 1);
     }
     assert_eq!(metric(&server, &closed_for("peer_gone")).await, 2);
+}
+
+/// A browser that leaves a page drops its GET, and sends the page's beacon by another connection.
+#[tokio::test]
+async fn the_last_words_of_a_page_arrive_behind_the_end_of_its_held_get() {
+    let server = Binary::demo();
+    let mut bob = server.plain().await;
+    bob.join("defaultRoom").await;
+    for version in Version::BOTH {
+        let mut ann = Session::greeted(server.address, version).await;
+        ann.join("defaultRoom").await;
+        let request = ann.get_request();
+        let mut line = Line::connect(server.address).await;
+        line.send(&request).await;
+        tokio::time::sleep(MOMENT).await;
+        assert!(line.is_quiet());
+        drop(line);
+        tokio::time::sleep(MOMENT).await;
+        let beacon = version.payload(&[say("last words"), Packet::Text("1".to_owned())]);
+        assert_eq!(ann.post_reply(beacon).await.status, 200);
+        assert_eq!(bob.hears().await["message"], "last words");
+        metric_becomes(&server, SESSIONS, 0).await;
+        ann.assert_unknown().await;
+    }
+    assert_eq!(metric(&server, &closed_for("peer_closed")).await, 2);
 }
 
 #[tokio::test]

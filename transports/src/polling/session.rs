@@ -28,6 +28,11 @@ pub(super) use self::request::Request;
 /// not at all.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
+/// How long the last words of a client may take that has let go of its GET, in ms. A browser that leaves a page drops the
+/// page's GET, and sends what the page said in the end (`navigator.sendBeacon`) by another connection, which may have
+/// to be opened first.
+const LAST_WORDS: u64 = 1000;
+
 /// A session, for as long as anything is left of it.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -69,7 +74,8 @@ struct State {
     /// The request that polls, and the one that posts.
     poll: Option<Waker>,
     post: Option<Waker>,
-    /// When what is left will be forgotten.
+    /// When what is left will be forgotten, and before the end: when a client that has let go of its GET is taken for
+    /// gone. 0 while it has not.
     lingers_until: u64,
     /// What the last answer ends with.
     last_packet: char,
@@ -412,6 +418,14 @@ impl Session {
                     state.left = None;
                     drop(state);
                     self.table.remove(self.sid);
+                    return None;
+                }
+                Phase::Open if state.lingers_until != 0 && now >= state.lingers_until => {
+                    if state.engine.is_posted() {
+                        return Some(now + LAST_WORDS);
+                    }
+                    drop(state);
+                    self.connection.close(CloseReason::PeerGone);
                     return None;
                 }
                 Phase::Open => {

@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 
-use super::{Form, NOOP, Session};
+use super::{Form, LAST_WORDS, NOOP, Session, State};
 use crate::CloseReason;
 use crate::engineio::{Carrier, Fault, Misfit, Phase, Upgrade};
 
@@ -47,20 +47,37 @@ impl Drop for Busy {
             }
         }
         if !self.is_done {
-            self.session.lose_client();
+            match self.request {
+                Request::Poll => self.session.lose_client(),
+                Request::Post => self.session.cut(),
+            }
         }
     }
 }
 
+/// Whether a client has a WebSocket, and may let go of its last requests as it likes.
+fn is_moving(state: &State) -> bool {
+    state.engine.carrier() == Carrier::Socket || state.engine.upgrade() == Upgrade::Probed
+}
+
 impl Session {
-    /// The client has let go of a request or an answer.
-    pub(in crate::polling) fn lose_client(&self) {
-        let is_moving = {
-            let state = self.state.lock();
-            state.engine.carrier() == Carrier::Socket || state.engine.upgrade() == Upgrade::Probed
-        };
-        // One that has a WebSocket may let go of its last requests as it likes.
-        if !is_moving {
+    /// The client has let go of its GET, or of the answer: it is gone, but for its last words.
+    pub(in crate::polling) fn lose_client(self: &Arc<Self>) {
+        let due = self.clock.now() + LAST_WORDS;
+        {
+            let mut state = self.state.lock();
+            let is_open = state.engine.phase() == Phase::Open;
+            if is_moving(&state) || !is_open || state.lingers_until != 0 {
+                return;
+            }
+            state.lingers_until = due;
+        }
+        self.clock.schedule(self, due);
+    }
+
+    /// The client has let go of a POST: what was in it is lost, and so is all that follows.
+    fn cut(&self) {
+        if !is_moving(&self.state.lock()) {
             self.connection.close(CloseReason::PeerGone);
         }
     }
@@ -71,6 +88,14 @@ impl Session {
         let begun = {
             let mut state = self.state.lock();
             match request {
+                // It has lost the answer to an earlier one.
+                Request::Poll
+                    if state.lingers_until != 0 && state.engine.phase() == Phase::Open =>
+                {
+                    drop(state);
+                    self.end(CloseReason::PeerGone);
+                    return Err(Misfit::Over.fault());
+                }
                 Request::Poll => state.engine.begin_poll(),
                 Request::Post => state.engine.begin_post(),
             }
