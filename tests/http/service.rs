@@ -61,9 +61,10 @@ async fn axum_with(service: &Service) -> SocketAddr {
 async fn an_app_lives_in_an_axum_server() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("page.html"), "<h1>a file</h1>").unwrap();
-    let mut config = Config::default();
-    config.public = Some(folder.path().to_owned());
-    let service = service(config);
+    let service = service(Config {
+        public: Some(folder.path().to_owned()),
+        ..Config::default()
+    });
     let at = axum_with(&service).await;
 
     let text = async |path: &str| web::get(at, path).await.text().to_owned();
