@@ -129,7 +129,14 @@ pub fn generate(
     // Wrapper first: what is filled in last is not searched for tokens again.
     let wrapper = wrapper.replacen("\"%GLOBAL%\"", &global, 1);
     let (before, after) = wrapper.split_once("\"%CLIENT%\"")?;
-    Some([before, client.trim().trim_end_matches(';'), after].concat())
+    let licence = licence("Stellar client");
+    let client = client.trim().trim_end_matches(';');
+    Some([&*licence, before, client, after].concat())
+}
+
+/// The first line of every script: what it is, of which version, and under which licence.
+pub(crate) fn licence(name: &str) -> String {
+    format!("/*! {name} {} | MIT */\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// Escapes what could end a script element or a line inside of JSON strings.

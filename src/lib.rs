@@ -47,6 +47,11 @@ pub use stellar_transports as transports;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Compiles the Rust of the guide for Stellar's and ActionHero's users.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/stellar.md")]
+struct StellarGuide;
+
 /// Compiles the guide's Rust.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/primus.md")]

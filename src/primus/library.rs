@@ -152,10 +152,9 @@ fn write(options: Options<'_>, format: Format) -> Option<String> {
             ("\"%PLUGINS%\"", options.plugins),
         ],
     );
-    Some(fill(
-        wrapper,
-        &[("\"%GLOBAL%\"", &global), ("\"%CLIENT%\"", &client)],
-    ))
+    let licence = crate::client_script::licence("Stellar client for Primus");
+    let texts = [("\"%GLOBAL%\"", &*global), ("\"%CLIENT%\"", &client)];
+    Some(licence + &fill(wrapper, &texts))
 }
 
 /// Puts texts in place of tokens, each of which is there once. What is put in is not searched.

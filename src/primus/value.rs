@@ -325,10 +325,9 @@ impl From<Bytes> for Value {
     }
 }
 
-#[allow(clippy::use_self, reason = "the type it is made from")]
-impl From<Vec<Value>> for Value {
-    fn from(values: Vec<Value>) -> Self {
-        Self::Array(values)
+impl<T: Into<Self>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::Array(values.into_iter().map(Into::into).collect())
     }
 }
 

@@ -1,6 +1,9 @@
 //! Rules about this repository, as ordinary tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// What is published.
+mod package;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -29,6 +29,7 @@ mod ranges;
 mod routes;
 mod script;
 mod service;
+mod sizes;
 #[cfg(feature = "tls")]
 mod tls;
 mod traversal;

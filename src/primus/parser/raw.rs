@@ -81,7 +81,7 @@ mod tests {
             true.into(),
             1.into(),
             0.5.into(),
-            vec![].into(),
+            Value::Array(vec![]),
         ] {
             assert!(Raw.encode(&value).is_err(), "{value:?}");
         }

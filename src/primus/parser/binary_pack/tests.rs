@@ -84,7 +84,7 @@ fn everything_that_others_may_write_is_read() {
         ("d7", Value::Null),
         ("d9 00000001 61", "a".into()),
         ("db 00000001 ff", Bytes::from_static(b"\xFF").into()),
-        ("dd 00000001 01", vec![1.into()].into()),
+        ("dd 00000001 01", vec![Value::from(1)].into()),
         ("de 0001 05 b161", json!({ "5": "a" }).into()),
         ("df 00000001 b161 ca3f000000", json!({ "a": 0.5 }).into()),
     ] {

@@ -47,10 +47,7 @@ fn marks_stand_for_values() {
         (r#"{"$escape":{}}"#, json!({}).into()),
         (r#"{"$date":1,"a":2}"#, json!({ "$date": 1, "a": 2 }).into()),
         (r#"{"":1}"#, json!({ "": 1 }).into()),
-        (
-            "[[{\"$date\":1}]]",
-            vec![vec![Value::Date(1.0)].into()].into(),
-        ),
+        ("[[{\"$date\":1}]]", vec![vec![Value::Date(1.0)]].into()),
     ] {
         assert_same(&decode(text).unwrap(), &expected);
     }
