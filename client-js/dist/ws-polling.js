@@ -338,7 +338,7 @@ proto.connect = function (callback) {
     });
     self._connecting = done;
     self._waiting = [];
-    self._attempts = 0;
+    self._attempts = self._cuts = 0;
     self._wasUp = self._isBack = false;
     self._network = function (event) {
       if (event.type === 'offline') {
@@ -503,7 +503,7 @@ function opened(client) {
       clearTimeout(client._deadline);
       heard(client);
       // A server that accepts and then drops its clients is not to be hammered: only a link that holds starts anew.
-      client._steady = setTimeout(function () { client._attempts = 0; }, 10000);
+      client._steady = setTimeout(function () { client._attempts = client._cuts = 0; }, 10000);
       client._connecting = client._waiting = null;
       waiting.forEach(function (entry) { ask(client, entry.text, entry.done); });
       if (done) done(null, packet);
@@ -551,7 +551,9 @@ function fail(calls, error) {
 // The link broke or an attempt failed. `info` is what the transport's close says.
 function lost(client, info) {
   var wasConnected = client.state === 'connected';
-  if (SEVERAL_TRANSPORTS && wasConnected && client._attempts > 1) {
+  // A server that says goodbye, or cannot be reached after it, has left. A proxy that cuts does neither.
+  client._cuts = wasConnected && (info.error || info.code === 1006) ? client._cuts + 1 : 0;
+  if (SEVERAL_TRANSPORTS && client._cuts > 2) {
     // It works, but does not hold: some proxies cut what is quiet. Others may fare better.
     worked[place(client.options)] = candidates(client.options).filter(function (name) {
       return name !== client.transport;
@@ -593,7 +595,7 @@ function left(client) {
   var wasConnected = client.state === 'connected';
   var calls = unlink(client, true);
   var link = client._links;
-  client._attempts = 0;
+  client._attempts = client._cuts = 0;
   client.state = 'disconnected';
   client._comesBack = function () {
     var returns = client.options.reconnect;
@@ -895,6 +897,8 @@ var LONGEST_UPGRADE_DELAY = 1800000;
 function upgrade(options, hello, link) {
   var names = options.transports;
   var delay = options.upgradeDelay;
+  // It carried the last connection: the server was away, the way to it is the same.
+  var isKnown = worked[place(options)] === OVER_WEBSOCKET;
   var isMoved = false;
   var socket, timer;
 
@@ -906,8 +910,9 @@ function upgrade(options, hello, link) {
   }
 
   function plan() {
-    timer = later(probe, delay);
-    delay = Math.min(Math.max(delay, 1) * 2, LONGEST_UPGRADE_DELAY);
+    timer = later(probe, isKnown ? 0 : delay);
+    if (!isKnown) delay = Math.min(Math.max(delay, 1) * 2, LONGEST_UPGRADE_DELAY);
+    isKnown = false;
   }
 
   function failed() {

@@ -234,6 +234,64 @@ test('one that connects and never holds is left for the next', () => {
   assert.equal(client.transport, 'polling');
 });
 
+test('restarts of the server, however many, do not speak against the WebSocket', () => {
+  const endings = {
+    'it says goodbye': (world) => world.socket.drop(1001, 'server is going away'),
+    'it crashes, and is away for a while': (world) => {
+      world.socket.drop();
+      world.clock.advance(100);
+      world.socket.drop();
+      world.held.answer(0, '', '');
+    },
+  };
+  for (const [name, end] of Object.entries(endings)) {
+    const [world, client] = connecting({ reconnect: { min: 100, max: 100 } });
+    for (let round = 0; round < 12; round++) {
+      accepted(world);
+      assert.equal(client.transport, 'ws', `${name}: ${round}`);
+      world.clock.advance(round * 500);
+      end(world);
+      world.clock.advance(100);
+    }
+  }
+});
+
+test('a server that comes back between the WebSocket and polling has its client on WebSocket at once', () => {
+  const [world, client] = connecting();
+  accepted(world);
+  world.events.length = 0;
+  world.socket.drop(1001, 'server is going away');
+  world.clock.advance(250);
+  world.socket.drop();
+  world.establish();
+  assert.equal(client.transport, 'polling');
+  assert.equal(world.sockets.length, 3, 'the probe');
+  world.socket.accept();
+  world.socket.frame('3probe');
+  world.held.packets('6');
+  assert.equal(client.transport, 'ws');
+  assert.deepEqual(world.events, ['disconnected', 'reconnecting', 'reconnect', 'connected', 'transport: polling', 'transport: ws']);
+});
+
+test('if the WebSocket is really gone, the next probes come after upgradeDelay', () => {
+  const [world, client] = connecting();
+  accepted(world);
+  world.socket.drop();
+  world.clock.advance(250);
+  world.socket.drop();
+  world.establish({ pingInterval: 1e6 });
+  world.socket.drop();
+  assert.equal(world.sockets.length, 3);
+  world.clock.advance(29999);
+  assert.equal(world.sockets.length, 3);
+  world.clock.advance(1);
+  assert.equal(world.sockets.length, 4);
+  world.socket.drop();
+  world.clock.advance(59999);
+  assert.equal(world.sockets.length, 4);
+  assert.equal(client.transport, 'polling');
+});
+
 test('one that holds for a while is not left for its losses', () => {
   const [world, client] = connecting({ reconnect: { min: 100, max: 100 } });
   for (let round = 0; round < 5; round++) {

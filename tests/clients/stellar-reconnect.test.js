@@ -8,7 +8,7 @@ const { describe, it } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { serve } = require('./support/server');
 const { between } = require('./support/proxy');
-const { make, story, seen } = require('./support/stellar');
+const { load, make, requester, story, seen } = require('./support/stellar');
 const { limited, raised, until } = require('./support/wait');
 
 const RECOVERY = ['disconnected', 'reconnecting', 'reconnect', 'connected'];
@@ -49,6 +49,23 @@ describe('the client script that loses its connection', () => {
       assert.deepEqual(proxy.requests, [], 'over the socket');
       await client.say('lobby', 'back again');
       await until(() => seen(client, 'say').some(({ message }) => message === 'back again'), 'the own words');
+    });
+  }
+
+  for (const transports of [['ws', 'polling'], ['socketio', 'socketio-polling']]) {
+    it(`comes back on WebSocket after a dozen restarts, where it could poll as well (${transports})`, async (t) => {
+      const server = await serve(t);
+      const [wished] = transports;
+      const client = await make(t, server, { transports, XMLHttpRequest: requester(t) }, load(server, wished === 'ws' ? undefined : wished));
+      await client.connect();
+      for (let round = 0; round < 12; round++) {
+        const connected = raised(client, 'connected');
+        await server.stop(round % 3 ? 'SIGTERM' : 'SIGKILL');
+        await server.start();
+        await connected;
+        // Not after the half minute that polling takes where a proxy is in the way.
+        await until(() => client.transport === wished, `the WebSocket in round ${round}`);
+      }
     });
   }
 

@@ -15,6 +15,8 @@ var LONGEST_UPGRADE_DELAY = 1800000;
 function upgrade(options, hello, link) {
   var names = options.transports;
   var delay = options.upgradeDelay;
+  // It carried the last connection: the server was away, the way to it is the same.
+  var isKnown = worked[place(options)] === OVER_WEBSOCKET;
   var isMoved = false;
   var socket, timer;
 
@@ -26,8 +28,9 @@ function upgrade(options, hello, link) {
   }
 
   function plan() {
-    timer = later(probe, delay);
-    delay = Math.min(Math.max(delay, 1) * 2, LONGEST_UPGRADE_DELAY);
+    timer = later(probe, isKnown ? 0 : delay);
+    if (!isKnown) delay = Math.min(Math.max(delay, 1) * 2, LONGEST_UPGRADE_DELAY);
+    isKnown = false;
   }
 
   function failed() {
