@@ -101,6 +101,25 @@ function isFinal(info) {
   return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
 }
 
+// The server that a script is from, the same for both clients.
+
+var NO_HOST = 'This page has no host: give the client the `url` of the server';
+
+// Told only while the script runs for the first time.
+var ownScript = typeof document === 'object' && document && document.currentScript;
+
+// `https://host:port` of the page. Pages of `blob:`, `srcdoc`, `data:` and `file:` have none: there it is that of the
+// script, or of the page that made this one. '' if there is none, null outside of pages.
+function home() {
+  var places;
+  if (typeof location !== 'object' || !location) return null;
+  places = [location.protocol + '//' + location.host, ownScript && ownScript.src, location.origin];
+  if (typeof document === 'object' && document) places.push(document.baseURI);
+  return places.map(function (place) {
+    return (/^https?:\/\/[^\/?#]+/i.exec(place) || [''])[0];
+  }).filter(Boolean)[0] || '';
+}
+
 // Named timers, and durations in words.
 
 var UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31557600000 };
@@ -185,7 +204,8 @@ function Primus(url, options) {
   if ('websockets' in options) self.AVOID_WEBSOCKETS = !options.websockets;
   if ('network' in options) self.NETWORK_EVENTS = options.network;
   self.options = options;
-  self.url = self.parse(url || settings.url || (place ? place.protocol + '//' + place.host : 'http://127.0.0.1'));
+  if (!url && !settings.url && home() === '') throw new Error(NO_HOST);
+  self.url = self.parse(url || settings.url || home() || 'http://127.0.0.1');
   self.buffer = [];
   self.writable = self.readable = true;
   self.readyState = CLOSED;
@@ -213,10 +233,13 @@ proto.authorization = settings.authorization;
 proto.AVOID_WEBSOCKETS = false;
 proto.ark = {};
 
-// What Node has and browsers have not. A bundler cannot see the name, and leaves it alone.
+// A bundler warns of a call of `require` whose argument it cannot see. It does not look through a name of ours.
+var ownModule = typeof module === 'object' && module;
+
+// What Node has and browsers have not.
 Primus.requires = Primus.require = function (name) {
   try {
-    return require(name);
+    return ownModule.require(name);
   } catch (error) {
     return undefined;
   }
@@ -292,8 +315,8 @@ function own(self, name) {
 var ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
 var PORTS = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 };
 
-// The page that the script runs in, if there is one.
-var place = typeof location === 'object' && location && location.host ? location : null;
+// Parts of the address of the page that the script runs in, or of what the page is from: `protocol`, `hostname`, `port`.
+var place = /^(https?:)\/\/(\[.*\]|[^:]*)(?::(\d+))?$/i.exec(home());
 
 function base64(number) {
   var text = '';
@@ -346,11 +369,11 @@ proto.querystringify = function (object, prefix) {
 proto.parse = function (text) {
   var match = /^(?:([a-z][\w.+-]*:)?\/\/(?:([^@\/?#]*)@)?(\[[^\]]*\]|[^:\/?#]*)(?::(\d*))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i
     .exec(String(text).trim()) || [];
-  var protocol = (match[1] || (place ? place.protocol : 'http:')).toLowerCase();
+  var protocol = (match[1] || (place ? place[1] : 'http:')).toLowerCase();
   var auth = match[2] || '';
   var user = auth.split(':');
-  var hostname = (match[3] || (place ? place.hostname : '127.0.0.1')).toLowerCase();
-  var port = (match[3] ? match[4] : place && place.port) || '';
+  var hostname = (match[3] || (place ? place[2] : '127.0.0.1')).toLowerCase();
+  var port = (match[3] ? match[4] : place && place[3]) || '';
   var url = {};
   if (+port === PORTS[protocol]) port = '';
   url.slashes = true;

@@ -29,6 +29,25 @@ function isFinal(info) {
   return !!info && (info.code === 1000 ? !!info.reason : info.code >= FINAL_CODE && info.code < 5000);
 }
 
+// The server that a script is from, the same for both clients.
+
+var NO_HOST = 'This page has no host: give the client the `url` of the server';
+
+// Told only while the script runs for the first time.
+var ownScript = typeof document === 'object' && document && document.currentScript;
+
+// `https://host:port` of the page. Pages of `blob:`, `srcdoc`, `data:` and `file:` have none: there it is that of the
+// script, or of the page that made this one. '' if there is none, null outside of pages.
+function home() {
+  var places;
+  if (typeof location !== 'object' || !location) return null;
+  places = [location.protocol + '//' + location.host, ownScript && ownScript.src, location.origin];
+  if (typeof document === 'object' && document) places.push(document.baseURI);
+  return places.map(function (place) {
+    return (/^https?:\/\/[^\/?#]+/i.exec(place) || [''])[0];
+  }).filter(Boolean)[0] || '';
+}
+
 // The class, its settings and what every other file leans on.
 
 var settings = "%SETTINGS%";
@@ -81,6 +100,7 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
+  var where;
   options = this.options = chosen(copy({
     callTimeout: 30000,
     connectTimeout: 10000,
@@ -88,9 +108,8 @@ function StellarClient(options, externalSocket) {
     upgradeDelay: 30000
   }, settings), options);
   if (externalSocket) options.WebSocket = externalSocket;
-  options.url = (options.url || (typeof location === 'undefined'
-    ? 'http://127.0.0.1:8080'
-    : location.protocol + '//' + location.host)).replace(/\/+$/, '');
+  where = home();
+  options.url = (options.url || (where === null ? 'http://127.0.0.1:8080' : where)).replace(/\/+$/, '');
   options.reconnect = options.reconnect !== false &&
     chosen({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 
@@ -647,6 +666,11 @@ function endedByServer(client) {
 
 // Where the transports connect to.
 
+function base(options) {
+  if (!options.url) throw new Error(NO_HOST);
+  return options.url;
+}
+
 // `door` stands between path and query. A readable session cookie goes along, so that HTTP and socket
 // share one identity across origins.
 function address(options, door) {
@@ -659,7 +683,7 @@ function address(options, door) {
   } catch (error) {
     // No document outside pages, and no cookies in sandboxed ones.
   }
-  return options.url + options.path + query;
+  return base(options) + options.path + query;
 }
 
 // A WebSocket as the transports use it.
@@ -1213,7 +1237,7 @@ function request(client, action) {
   var params = action.params;
   var done = action.done;
   var method = String(params.httpMethod || 'POST').toUpperCase();
-  var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
+  var url = options.apiPath + '?action=' + encodeURIComponent(params.action);
   var timeout = options.callTimeout && options.callTimeout + 5000;
   var timer = timeout && later(function () {
     finish('no answer within ' + timeout + ' ms', '');
@@ -1234,6 +1258,7 @@ function request(client, action) {
   }
 
   try {
+    url = base(options) + url;
     if (method === 'GET' || method === 'HEAD') {
       Object.keys(params).forEach(function (key) {
         var value = params[key];

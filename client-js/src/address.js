@@ -1,5 +1,10 @@
 // Where the transports connect to.
 
+function base(options) {
+  if (!options.url) throw new Error(NO_HOST);
+  return options.url;
+}
+
 // `door` stands between path and query. A readable session cookie goes along, so that HTTP and socket
 // share one identity across origins.
 function address(options, door) {
@@ -12,5 +17,5 @@ function address(options, door) {
   } catch (error) {
     // No document outside pages, and no cookies in sandboxed ones.
   }
-  return options.url + options.path + query;
+  return base(options) + options.path + query;
 }

@@ -50,6 +50,7 @@ function dual(callback, start, responseFirst) {
 }
 
 function StellarClient(options, externalSocket) {
+  var where;
   options = this.options = chosen(copy({
     callTimeout: 30000,
     connectTimeout: 10000,
@@ -57,9 +58,8 @@ function StellarClient(options, externalSocket) {
     upgradeDelay: 30000
   }, settings), options);
   if (externalSocket) options.WebSocket = externalSocket;
-  options.url = (options.url || (typeof location === 'undefined'
-    ? 'http://127.0.0.1:8080'
-    : location.protocol + '//' + location.host)).replace(/\/+$/, '');
+  where = home();
+  options.url = (options.url || (where === null ? 'http://127.0.0.1:8080' : where)).replace(/\/+$/, '');
   options.reconnect = options.reconnect !== false &&
     chosen({ min: 500, max: 30000, factor: 2, retries: Infinity, timeout: 30000 }, options.reconnect);
 

@@ -33,7 +33,7 @@ function request(client, action) {
   var params = action.params;
   var done = action.done;
   var method = String(params.httpMethod || 'POST').toUpperCase();
-  var url = options.url + options.apiPath + '?action=' + encodeURIComponent(params.action);
+  var url = options.apiPath + '?action=' + encodeURIComponent(params.action);
   var timeout = options.callTimeout && options.callTimeout + 5000;
   var timer = timeout && later(function () {
     finish('no answer within ' + timeout + ' ms', '');
@@ -54,6 +54,7 @@ function request(client, action) {
   }
 
   try {
+    url = base(options) + url;
     if (method === 'GET' || method === 'HEAD') {
       Object.keys(params).forEach(function (key) {
         var value = params[key];

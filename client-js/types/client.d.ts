@@ -107,7 +107,10 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
  * browser's timer can hold. What is no number, or below 0, does not count: the default does.
  */
 export interface Options {
-  /** `http:` or `https:` address of the server. Default: the page's origin, in Node `http://127.0.0.1:8080`. */
+  /**
+   * `http:` or `https:` address of the server. Default: the page's origin; where the page has no host, that of the
+   * script or of the page that made this one; in Node `http://127.0.0.1:8080`.
+   */
   url?: string | null;
   /** Path of actions over HTTP. Default `/api`. */
   apiPath?: string;

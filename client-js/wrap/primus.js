@@ -7,4 +7,4 @@
   } else {
     root["%GLOBAL%"] = Primus;
   }
-})(typeof self === 'undefined' ? this : self, "%CLIENT%");
+})(typeof self !== 'undefined' ? self : typeof globalThis !== 'undefined' ? globalThis : this, "%CLIENT%");

@@ -7,4 +7,4 @@
   } else {
     root["%GLOBAL%"] = Client;
   }
-})(typeof self === 'undefined' ? this : self, "%CLIENT%");
+})(typeof self !== 'undefined' ? self : typeof globalThis !== 'undefined' ? globalThis : this, "%CLIENT%");

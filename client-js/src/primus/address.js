@@ -3,8 +3,8 @@
 var ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
 var PORTS = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 };
 
-// The page that the script runs in, if there is one.
-var place = typeof location === 'object' && location && location.host ? location : null;
+// Parts of the address of the page that the script runs in, or of what the page is from: `protocol`, `hostname`, `port`.
+var place = /^(https?:)\/\/(\[.*\]|[^:]*)(?::(\d+))?$/i.exec(home());
 
 function base64(number) {
   var text = '';
@@ -57,11 +57,11 @@ proto.querystringify = function (object, prefix) {
 proto.parse = function (text) {
   var match = /^(?:([a-z][\w.+-]*:)?\/\/(?:([^@\/?#]*)@)?(\[[^\]]*\]|[^:\/?#]*)(?::(\d*))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i
     .exec(String(text).trim()) || [];
-  var protocol = (match[1] || (place ? place.protocol : 'http:')).toLowerCase();
+  var protocol = (match[1] || (place ? place[1] : 'http:')).toLowerCase();
   var auth = match[2] || '';
   var user = auth.split(':');
-  var hostname = (match[3] || (place ? place.hostname : '127.0.0.1')).toLowerCase();
-  var port = (match[3] ? match[4] : place && place.port) || '';
+  var hostname = (match[3] || (place ? place[2] : '127.0.0.1')).toLowerCase();
+  var port = (match[3] ? match[4] : place && place[3]) || '';
   var url = {};
   if (+port === PORTS[protocol]) port = '';
   url.slashes = true;

@@ -36,7 +36,8 @@ function Primus(url, options) {
   if ('websockets' in options) self.AVOID_WEBSOCKETS = !options.websockets;
   if ('network' in options) self.NETWORK_EVENTS = options.network;
   self.options = options;
-  self.url = self.parse(url || settings.url || (place ? place.protocol + '//' + place.host : 'http://127.0.0.1'));
+  if (!url && !settings.url && home() === '') throw new Error(NO_HOST);
+  self.url = self.parse(url || settings.url || home() || 'http://127.0.0.1');
   self.buffer = [];
   self.writable = self.readable = true;
   self.readyState = CLOSED;
@@ -64,10 +65,13 @@ proto.authorization = settings.authorization;
 proto.AVOID_WEBSOCKETS = false;
 proto.ark = {};
 
-// What Node has and browsers have not. A bundler cannot see the name, and leaves it alone.
+// A bundler warns of a call of `require` whose argument it cannot see. It does not look through a name of ours.
+var ownModule = typeof module === 'object' && module;
+
+// What Node has and browsers have not.
 Primus.requires = Primus.require = function (name) {
   try {
-    return require(name);
+    return ownModule.require(name);
   } catch (error) {
     return undefined;
   }

@@ -39,8 +39,8 @@ function wrapped(wrapper, file, filled, global = 'Primus') {
 
 // As CommonJS, with `globals` in the place of the real ones.
 function load(file = 'primus-ws.min.js', filled = {}, globals = {}) {
-  const module = { exports: {} };
-  const all = { module, require, ...globals };
+  const module = { exports: {}, require };
+  const all = { module, ...globals };
   new Function(...Object.keys(all), wrapped('primus', file, filled))(...Object.values(all));
   return module.exports;
 }
