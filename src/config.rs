@@ -293,6 +293,8 @@ impl Default for Client {
 pub struct Errors {
     /// Sends `error` as bare text instead of `{code, message}`.
     pub as_text: bool,
+    /// Uses the original servers' texts of 010, 013 and 019, for clients that compare texts.
+    pub original_texts: bool,
     /// Texts by code that replace the default ones; `{room}` and the like are filled in.
     pub texts: BTreeMap<String, String>,
 }
@@ -418,7 +420,15 @@ impl Config {
             shutdown_delay_ms: _,
             shutdown_timeout_ms: _,
         } = self.general.clone();
-        let Errors { as_text, texts } = self.errors.clone();
+        let Errors {
+            as_text,
+            original_texts,
+            texts,
+        } = self.errors.clone();
+        let mut errors = app::ErrorFormat { texts, as_text };
+        if original_texts {
+            errors = errors.with_original_texts();
+        }
         app::Options {
             server_name,
             api_version,
@@ -435,7 +445,7 @@ impl Config {
             max_payload: self.limits.max_payload_bytes,
             fingerprint_key: self.web.cookie_key.clone(),
             refused_verbs,
-            errors: app::ErrorFormat { texts, as_text },
+            errors,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stellar_transports::Transport;
 
-use crate::app::App;
+use crate::app::{App, Error};
 use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
@@ -273,6 +273,9 @@ fn statics(config: &Config) -> StaticOptions {
     StaticOptions {
         max_age: Duration::from_secs(config.web.file_cache_seconds),
         etag: config.web.enable_etag,
+        missing: Error::FileMissing
+            .message(&config.app_options().errors)
+            .into(),
     }
 }
 

@@ -100,12 +100,12 @@ test('failures of older servers are failures too', () => {
   client.say('r', 'x', note);
   client.file('x', (response, error) => note(error));
   world.socket.respond(2, { status: 'room does not exist', data: false });
-  world.socket.respond(3, { status: { code: '019', message: 'Room (r) does not exists' } });
-  world.socket.push({ context: 'response', messageCount: 4, error: 'the requested file not exists', content: null });
+  world.socket.respond(3, { status: { code: '019', message: 'Room (r) does not exist' } });
+  world.socket.push({ context: 'response', messageCount: 4, error: 'the requested file does not exist', content: null });
   assert.deepEqual(answers, [
     ['room does not exist', undefined],
-    ['Room (r) does not exists', '019'],
-    ['the requested file not exists', undefined],
+    ['Room (r) does not exist', '019'],
+    ['the requested file does not exist', undefined],
   ]);
 });
 

@@ -459,10 +459,10 @@ test('a room that cannot be joined raises error and blocks nothing', () => {
   const client = world.client({ rooms: ['gone', 'already'] });
   client.connect(() => {});
   world.socket.accept();
-  world.socket.respond(1, { status: 'no', error: { code: '019', message: 'Room (gone) does not exists' }, data: false });
+  world.socket.respond(1, { status: 'no', error: { code: '019', message: 'Room (gone) does not exist' }, data: false });
   world.socket.respond(2, { status: 'in', error: { code: '017', message: 'already' }, data: false });
   world.socket.details(3, { rooms: ['already'] });
-  assert.deepEqual(world.events, ['error: Room (gone) does not exists', 'connected']);
+  assert.deepEqual(world.events, ['error: Room (gone) does not exist', 'connected']);
   assert.deepEqual(client.rooms, ['already']);
 });
 

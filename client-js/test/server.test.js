@@ -172,7 +172,7 @@ for (const { name, engine, transports, serve, also } of EDITIONS) {
       assert.deepEqual(b.rooms, []);
       await assert.rejects(b.say('defaultRoom', 'x'), { code: '016' });
       await assert.rejects(b.roomView('defaultRoom'), { code: '016', message: 'not member of room defaultRoom' });
-      await assert.rejects(b.roomAdd('crazyRoom'), { code: '019', message: 'Room (crazyRoom) does not exists' });
+      await assert.rejects(b.roomAdd('crazyRoom'), { code: '019', message: 'Room (crazyRoom) does not exist' });
       await c.detailsView();
       assert.deepEqual(heard, []);
     });

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 /// A failure that is reported to a client.
 ///
-/// Codes and default texts are those of the Stellar specification, §12; 023 is this server's own.
+/// Codes and default texts are those of the Stellar specification, §12, but for the English of three
+/// ([`ErrorFormat::with_original_texts`]); 023 is this server's own.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -85,6 +86,26 @@ pub struct ErrorFormat {
     pub as_text: bool,
 }
 
+impl ErrorFormat {
+    /// Uses the texts of the original servers where they are others than the default ones, and none was chosen: 010,
+    /// 013 and 019, for clients that compare texts.
+    #[must_use]
+    pub fn with_original_texts(mut self) -> Self {
+        for (code, text) in ORIGINAL_TEXTS {
+            let chosen = self.texts.entry((*code).to_owned());
+            chosen.or_insert_with(|| (*text).to_owned());
+        }
+        self
+    }
+}
+
+/// What the original servers say instead.
+const ORIGINAL_TEXTS: &[(&str, &str)] = &[
+    ("010", "The requested file not exists"),
+    ("013", "The verb non't exists ({verb})"),
+    ("019", "Room ({room}) does not exists"),
+];
+
 /// The default texts.
 const TEXTS: &[(&str, &str)] = &[
     ("001", "The server experienced an internal error"),
@@ -100,15 +121,15 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("006", "The server is shutting down"),
     ("007", "You have too many pending requests"),
-    ("010", "The requested file not exists"),
+    ("010", "The requested file does not exist"),
     ("011", "Error reading file: {detail}"),
-    ("013", "The verb non't exists ({verb})"),
+    ("013", "The verb does not exist ({verb})"),
     ("014", "Verb not found or not allowed ({verb})"),
     ("015", "Both room and message are required"),
     ("016", "Connection ({id}) not in room ({room})"),
     ("017", "Connection ({id}) already in room ({room})"),
     ("018", "Room ({room}) has been deleted"),
-    ("019", "Room ({room}) does not exists"),
+    ("019", "Room ({room}) does not exist"),
     ("020", "Room ({room}) already exists"),
     ("021", "A room is required"),
     ("022", "Response timeout for action '{action}'"),
@@ -275,7 +296,7 @@ mod tests {
         let format = ErrorFormat::default();
         assert_eq!(
             Error::RoomMissing("x".into()).to_value(&format),
-            json!({"code": "019", "message": "Room (x) does not exists"})
+            json!({"code": "019", "message": "Room (x) does not exist"})
         );
         assert_eq!(
             Error::NotMember {
@@ -316,6 +337,20 @@ mod tests {
             Error::RoomMissing("x".into()).to_value(&format),
             json!("no x, {nothing}")
         );
+    }
+
+    #[test]
+    fn the_texts_of_the_original_are_a_choice() {
+        let format = ErrorFormat {
+            texts: [("010".to_owned(), "gone".to_owned())].into(),
+            ..ErrorFormat::default()
+        };
+        let format = format.with_original_texts();
+        let missing = Error::RoomMissing("x".into());
+        assert_eq!(missing.message(&format), "Room (x) does not exists");
+        let verb = Error::VerbMissing("v".into());
+        assert_eq!(verb.message(&format), "The verb non't exists (v)");
+        assert_eq!(Error::FileMissing.message(&format), "gone");
     }
 
     #[test]

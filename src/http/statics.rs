@@ -26,9 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use self::range::Wanted;
 use self::served::Served;
 use crate::app::files::{Found, PublicFiles, decode_path};
-
-/// The text of error 010.
-const NOT_FOUND: &str = "The requested file not exists";
+use crate::app::{Error, ErrorFormat};
 
 /// Bytes read from disk at a time.
 const CHUNK: usize = 64 * 1024;
@@ -40,6 +38,8 @@ pub(crate) struct StaticOptions {
     pub(crate) max_age: Duration,
     /// Whether to send an `ETag`; true unless set. `Last-Modified` is always sent.
     pub(crate) etag: bool,
+    /// What is said of a file that is not there: the text of error 010.
+    pub(crate) missing: Bytes,
 }
 
 impl Default for StaticOptions {
@@ -47,6 +47,7 @@ impl Default for StaticOptions {
         Self {
             max_age: Duration::from_secs(60),
             etag: true,
+            missing: Error::FileMissing.message(&ErrorFormat::default()).into(),
         }
     }
 }
@@ -63,7 +64,7 @@ pub(crate) async fn serve(
     path: &str,
 ) -> Response<Body> {
     let mut response = match find(files, path).await {
-        None => not_found(),
+        None => not_found(options),
         Some(_) if !matches!(*method, Method::GET | Method::HEAD) => not_allowed(),
         Some(found) => {
             let file = Served::new(&found, options);
@@ -113,7 +114,7 @@ async fn send(
         }
         Found::Disk { path, mime, .. } => {
             let Ok((mut disk, metadata)) = open(&path).await else {
-                return not_found();
+                return not_found(options);
             };
             // The file may have been replaced since it was found: headers have to describe what is sent.
             let file = Served::disk(&metadata, mime, options);
@@ -121,7 +122,7 @@ async fn send(
                 Wanted::Whole => file.whole(stream(disk, file.length), options),
                 Wanted::Part(range) => match disk.seek(SeekFrom::Start(range.start)).await {
                     Ok(_) => file.part(&range, stream(disk, range.end - range.start), options),
-                    Err(_) => not_found(),
+                    Err(_) => not_found(options),
                 },
                 Wanted::Nothing => file.nothing(),
             }
@@ -159,9 +160,11 @@ fn stream(file: File, length: u64) -> Body {
         .boxed_unsync()
 }
 
-fn not_found() -> Response<Body> {
-    let mut response = body::answer(StatusCode::NOT_FOUND, "text/html", NOT_FOUND);
-    set(&mut response, CONTENT_LENGTH, NOT_FOUND.len().to_string());
+fn not_found(options: &StaticOptions) -> Response<Body> {
+    let text = options.missing.clone();
+    let length = text.len().to_string();
+    let mut response = body::answer(StatusCode::NOT_FOUND, "text/html", text);
+    set(&mut response, CONTENT_LENGTH, length);
     response
 }
 

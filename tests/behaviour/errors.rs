@@ -24,13 +24,39 @@ async fn errors_can_be_bare_text() {
         "Unknown action (nope) or invalid apiVersion"
     );
     let answer = ann.request(json!({"event": "file", "file": "nope"})).await;
-    assert_eq!(answer["error"], "The requested file not exists");
+    assert_eq!(answer["error"], "The requested file does not exist");
     let answer = ann.action("formattedSum", json!({"a": 1, "b": "x"})).await;
     let text = "Param 'b' has an invalid type, expected integer";
     assert_eq!(answer["error"], json!({"b": text}));
     ann.send_text("not JSON").await;
     let alert = ann.wait_push(|packet| packet["context"] == "alert").await;
     assert!(alert["error"].is_string(), "{alert}");
+}
+
+#[tokio::test]
+async fn texts_are_english_and_those_of_the_original_a_choice() {
+    for (config, file, room) in [
+        (
+            "",
+            "The requested file does not exist",
+            "Room (nope) does not exist",
+        ),
+        (
+            "[errors]\noriginal_texts = true\n",
+            "The requested file not exists",
+            "Room (nope) does not exists",
+        ),
+    ] {
+        let server = Binary::configured(config);
+        let mut ann = server.primus().await;
+        let answer = ann.request(json!({"event": "file", "file": "nope"})).await;
+        assert_eq!(answer["error"]["message"], file);
+        assert_eq!(answer["length"], file.len());
+        let answer = ann
+            .request(json!({"event": "roomAdd", "room": "nope"}))
+            .await;
+        assert_eq!(answer["error"]["message"], room);
+    }
 }
 
 /// An app that can be brought to say each error of the table that reaches clients.

@@ -67,7 +67,7 @@ async fn check_043_joining_an_unknown_room_is_019() {
     let answer = ann.request(json!({"event": "roomAdd", "room": "crazyRoom"}));
     let answer = answer.await;
     assert_eq!(answer["error"]["code"], "019");
-    assert_eq!(answer["status"], "Room (crazyRoom) does not exists");
+    assert_eq!(answer["status"], "Room (crazyRoom) does not exist");
     assert_eq!(answer["data"], false);
     assert_eq!(ann.details().await["rooms"], json!(["defaultRoom"]));
 }

@@ -109,8 +109,8 @@ async fn the_worked_session_line_by_line() {
         .await;
     assert_eq!(
         a.next_packet().await,
-        json!({"error":{"code":"010","message":"The requested file not exists"},"content":null,
-            "mime":"text/html","length":29,"context":"response","messageCount":9})
+        json!({"error":{"code":"010","message":"The requested file does not exist"},"content":null,
+            "mime":"text/html","length":33,"context":"response","messageCount":9})
     );
 
     // The client answers with the same number, which does not count as a packet.

@@ -75,7 +75,7 @@ describe('a primus client that speaks in packets', () => {
     assert.equal(Buffer.from(image.content, 'base64').length, image.length);
     const missing = await exchange({ event: 'file', file: '../secret.txt' });
     assert.deepEqual(missing, {
-      error: { code: '010', message: 'The requested file not exists' }, content: null, mime: 'text/html', length: 29,
+      error: { code: '010', message: 'The requested file does not exist' }, content: null, mime: 'text/html', length: 33,
       context: 'response', messageCount: number,
     });
 

@@ -55,10 +55,10 @@ async fn is_missing(client: &mut Client, name: &str) {
     assert!(number.is_number());
     // One and the same answer, so that nothing about the outside is told.
     let expected = json!({
-        "error": {"code": "010", "message": "The requested file not exists"},
+        "error": {"code": "010", "message": "The requested file does not exist"},
         "content": null,
         "mime": "text/html",
-        "length": 29,
+        "length": 33,
         "context": "response",
         "messageCount": null,
     });

@@ -171,7 +171,7 @@ async fn errors_that_quote_the_client_quote_it_as_text() {
         let mut ann = Peer::connected(arena.address(), kind).await;
         for text in PREFIXED {
             let answer = ann.call("roomAdd", json!({ "room": text })).await;
-            let expected = format!("Room ({text}) does not exists");
+            let expected = format!("Room ({text}) does not exist");
             assert_eq!(answer["error"]["message"], expected);
         }
         // A namespace is quoted as it was written, up to its comma, and never as a packet of its own.

@@ -258,7 +258,7 @@ async fn paths_that_only_begin_like_a_door_are_404() {
         let reply = web::get(server.address, path).await;
         assert_eq!(
             (reply.status, reply.text()),
-            (404, "The requested file not exists"),
+            (404, "The requested file does not exist"),
             "{path}"
         );
     }

@@ -44,8 +44,8 @@ async fn check_072_a_missing_file_over_websocket() {
     ] {
         let number = client.send(packet).await;
         let expected = json!({
-            "error": {"code": "010", "message": "The requested file not exists"},
-            "content": null, "mime": "text/html", "length": 29, "context": "response", "messageCount": number,
+            "error": {"code": "010", "message": "The requested file does not exist"},
+            "content": null, "mime": "text/html", "length": 33, "context": "response", "messageCount": number,
         });
         assert_eq!(client.answer(number).await, expected);
     }
@@ -234,7 +234,7 @@ async fn check_079_a_missing_file_is_404_whatever_the_conditions() {
     ] {
         let reply = site.get_with("/missing.html", headers).await;
         assert_eq!(reply.status, 404, "{headers:?}");
-        assert_eq!(reply.text(), "The requested file not exists");
+        assert_eq!(reply.text(), "The requested file does not exist");
         assert_eq!(reply.header("content-type"), "text/html");
         assert_eq!(reply.header("x-content-type-options"), "nosniff");
     }
@@ -297,7 +297,7 @@ async fn check_099_a_post_to_a_missing_file_is_404() {
         let reply = web::send(site.server.address, wrong, "not json").await;
         assert_eq!(
             (reply.status, reply.text()),
-            (404, "The requested file not exists"),
+            (404, "The requested file does not exist"),
             "{method}"
         );
         // For a file that is there, the method is what is wrong.
@@ -342,4 +342,21 @@ async fn a_server_without_files_has_none() {
         assert_eq!(web::get(server.address, path).await.status, 404, "{path}");
     }
     assert_eq!(web::get(server.address, "/api/status").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_told_in_the_configured_words() {
+    for (config, text) in [
+        ("", "The requested file does not exist"),
+        (
+            "[errors]\noriginal_texts = true\n",
+            "The requested file not exists",
+        ),
+        ("[errors.texts]\n\"010\" = \"gone\"\n", "gone"),
+    ] {
+        let site = Site::configured(config);
+        let reply = site.get("/nothing.html").await;
+        assert_eq!((reply.status, reply.text()), (404, text));
+        assert_eq!(reply.header("content-length"), text.len().to_string());
+    }
 }

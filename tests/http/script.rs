@@ -227,7 +227,7 @@ async fn names_are_matched_whole() {
         let reply = web::get(server.address, path).await;
         assert_eq!(
             (reply.status, reply.text()),
-            (404, "The requested file not exists"),
+            (404, "The requested file does not exist"),
             "{path}"
         );
     }

@@ -89,7 +89,7 @@ async fn check_073_no_path_leads_out_of_the_public_folder() {
         let (status, body) = status_and_body(&site, target).await;
         assert_eq!(
             (status, &*body),
-            (404, "The requested file not exists"),
+            (404, "The requested file does not exist"),
             "{target}"
         );
     }

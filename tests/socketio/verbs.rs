@@ -45,7 +45,7 @@ const DIALOGUE: [(&str, &str, &str); 9] = [
     (
         "file",
         "{\"file\":\"../secret.txt\"}",
-        "{\"error\":{\"code\":\"010\",\"message\":\"The requested file not exists\"},\"content\":null,\"mime\":\"text/html\",\"length\":29,\"context\":\"response\",\"messageCount\":#}",
+        "{\"error\":{\"code\":\"010\",\"message\":\"The requested file does not exist\"},\"content\":null,\"mime\":\"text/html\",\"length\":33,\"context\":\"response\",\"messageCount\":#}",
     ),
     (
         "nope",

@@ -16,12 +16,12 @@ const { WebSocketServer } = require('ws');
 const ERRORS = {
   '004': (name) => `Unknown action (${name}) or invalid apiVersion`,
   '007': () => 'You have too many pending requests',
-  '010': () => 'The requested file not exists',
+  '010': () => 'The requested file does not exist',
   '014': (verb) => `Verb not found or not allowed (${verb})`,
   '015': () => 'Both room and message are required',
   '016': (id, room) => `Connection (${id}) not in room (${room})`,
   '017': (id, room) => `Connection (${id}) already in room (${room})`,
-  '019': (room) => `Room (${room}) does not exists`,
+  '019': (room) => `Room (${room}) does not exist`,
 };
 
 // Context of a packet -> its name as an event of socket.io; others are `welcome` or `api`.
@@ -90,7 +90,7 @@ class Connection {
       case 'file':
         return packet.file === 'simple.html'
           ? { error: null, content: '<h1>simple</h1>', mime: 'text/html', length: 15 }
-          : { error: failure('010'), content: null, mime: 'text/html', length: 29 };
+          : { error: failure('010'), content: null, mime: 'text/html', length: 33 };
       case 'action':
         return this.action(packet.params ?? {});
       default:

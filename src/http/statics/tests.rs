@@ -177,9 +177,9 @@ async fn folders_mean_their_index() {
 async fn assert_not_found(response: Response<Body>, case: &str) {
     assert_eq!(response.status(), 404, "{case}");
     assert_eq!(header(&response, CONTENT_TYPE).unwrap(), "text/html");
-    assert_eq!(header(&response, CONTENT_LENGTH).unwrap(), "29");
+    assert_eq!(header(&response, CONTENT_LENGTH).unwrap(), "33");
     assert_eq!(header(&response, CACHE_CONTROL), None);
-    assert_eq!(text(response).await, "The requested file not exists");
+    assert_eq!(text(response).await, "The requested file does not exist");
 }
 
 #[tokio::test]
@@ -279,6 +279,7 @@ async fn options_change_the_headers() {
     site.options = StaticOptions {
         max_age: Duration::from_millis(3_600_900),
         etag: false,
+        missing: "gone".into(),
     };
     for path in ["/simple.html", "/built/in.js"] {
         let response = site.get(path).await;

@@ -65,8 +65,12 @@ async fn answers_follow_each_other_on_one_connection() {
         ("200 OK", Some(15), ""),
         ("304 Not Modified", None, ""),
         ("206 Partial Content", Some(3), "234"),
-        ("404 Not Found", Some(29), NOT_FOUND),
-        ("404 Not Found", Some(29), ""),
+        (
+            "404 Not Found",
+            Some(33),
+            "The requested file does not exist",
+        ),
+        ("404 Not Found", Some(33), ""),
         ("200 OK", Some(0), ""),
         ("200 OK", Some(14), "let built = 1;"),
     ] {
