@@ -5,53 +5,68 @@ SHELL := /bin/bash
 export STELLAR_BIN := $(CURDIR)/target/debug/stellar
 # A test process that something keeps alive fails here, and does not hang.
 LIMIT := $(if $(shell command -v timeout),timeout -k 10 900)
+# A line for each step; what passes is not listed, and what fails is shown in full.
+SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help test lint rust docs count client-js clients python browser demo bench dist
+.PHONY: help test plan lint rust docs count client-js clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: lint rust docs count client-js clients python browser ## Run all tests, installing what they need
+test: plan lint rust docs count client-js clients python browser ## Run all tests, installing what they need
 	@echo "all tests passed"
 
+plan:
+	@echo "make test: eight steps, half an hour or so on two cores when nothing is built yet; about 12 GB in target/."
+	@echo "It installs npm packages and a Python environment below this folder, and on Debian as root, where they are missing,"
+	@echo "python3-venv, chromium and valgrind. Only failures are listed; each step ends with its totals."
+
 lint: ## Formatting and clippy, warnings denied
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	cargo clippy --quiet --no-default-features -- -D warnings
+	$(SAY)
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@cargo clippy --quiet --no-default-features -- -D warnings
 
 rust: ## Rust tests
-	cargo build --workspace --quiet
+	$(SAY)
+	@cargo build --workspace --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --workspace --no-fail-fast; \
+		cargo nextest run --workspace --no-fail-fast --cargo-quiet --status-level retry --final-status-level flaky; \
 	else \
 		echo "cargo-nextest is missing (cargo install cargo-nextest): using cargo test"; \
-		cargo test --workspace --no-fail-fast --lib --bins --tests; \
+		cargo test --workspace --no-fail-fast --quiet --lib --bins --tests; \
 	fi
-	cargo test --workspace --doc --quiet
+	@cargo test --workspace --doc --quiet
 
 docs: ## API documentation, warnings denied
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(SAY)
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 count: ## Instructions of the hot paths, against their ceilings
-	bench/count/run
+	$(SAY)
+	@bench/count/run
 
 client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
-	cd client-js && npm ci --silent && $(LIMIT) npm test
+	$(SAY)
+	@cd client-js && npm ci --silent && $(LIMIT) npm test --silent
 
 clients: ## Real npm clients against the server and the examples
-	cargo build --quiet --bins --examples
-	cd tests/clients && npm ci --silent && $(LIMIT) npm test
+	$(SAY)
+	@cargo build --quiet --bins --examples
+	@cd tests/clients && npm ci --silent && $(LIMIT) npm test --silent
 
 python: ## python-engineio against the server
-	cargo build --quiet
-	tests/python/install
-	$(LIMIT) tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover -s tests/python
+	$(SAY)
+	@cargo build --quiet
+	@tests/python/install
+	@$(LIMIT) tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover --quiet -s tests/python
 
 browser: ## Chromium against the server and the examples
-	cargo build --quiet --bins --examples
-	tests/browser/install-chromium
-	cd tests/clients && npm ci --silent
-	cd tests/browser && npm ci --silent && $(LIMIT) npm test
+	$(SAY)
+	@cargo build --quiet --bins --examples
+	@tests/browser/install-chromium
+	@cd tests/clients && npm ci --silent
+	@cd tests/browser && npm ci --silent && $(LIMIT) npm test --silent
 
 dist: ## Rebuild client-js/dist
 	cd client-js && npm ci --silent && npm run build

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 /// What a count may exceed its ceiling by: compilers and the C library differ
 /// between machines, and a thread that finds work may look for it once more.
-const TOLERANCE_PERCENT: u64 = 8;
+pub(crate) const TOLERANCE_PERCENT: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -70,8 +70,10 @@ impl Ceilings {
     }
 
     pub(crate) fn write(&self) -> Result<()> {
-        let head = "# Instructions per operation, as counted on x86-64. `make count` fails 8 % above them.\n";
-        std::fs::write(file(), format!("{head}{}", toml::to_string(&self.0)?))?;
+        let head = format!(
+            "# Instructions per operation, as counted on x86-64. `make count` fails {TOLERANCE_PERCENT} % above them.\n"
+        );
+        std::fs::write(file(), head + &toml::to_string(&self.0)?)?;
         Ok(())
     }
 }
