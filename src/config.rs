@@ -16,6 +16,7 @@ use crate::engine::{Limits, Origins};
 
 mod listen;
 mod transports;
+mod words;
 
 pub use listen::parse_listen;
 pub use transports::{PollingConfig, SocketIoConfig, WsConfig};
@@ -354,17 +355,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When it is not TOML, or has unknown keys or values of the wrong type. The text names the line.
+    /// When it is not TOML, or has unknown keys or values of the wrong type. The text names line, key and expectation.
     pub fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error: toml::de::Error| {
-            let line = error
-                .span()
-                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            let detail = error.message().replace('\n', " ");
-            ConfigError::Invalid {
-                path: path.to_owned(),
-                detail: format!("line {line}: {detail}"),
-            }
+        toml::from_str(text).map_err(|error: toml::de::Error| ConfigError::Invalid {
+            path: path.to_owned(),
+            detail: words::describe(text, &error),
         })
     }
 
@@ -473,33 +468,7 @@ impl Config {
                 public.display()
             ));
         }
-        let limits = &self.limits;
-        for (name, value) in [
-            ("limits.max_message_bytes", limits.max_message_bytes),
-            ("limits.max_outbox_bytes", limits.max_outbox_bytes),
-            ("limits.max_fragments", limits.max_fragments as usize),
-            ("limits.write_timeout_ms", limits.write_timeout_ms as usize),
-            (
-                "limits.receive_timeout_ms",
-                limits.receive_timeout_ms as usize,
-            ),
-            (
-                "limits.header_timeout_ms",
-                limits.header_timeout_ms as usize,
-            ),
-            ("limits.admit_timeout_ms", limits.admit_timeout_ms as usize),
-            ("limits.max_web_actions", limits.max_web_actions),
-            (
-                "general.simultaneous_actions",
-                self.general.simultaneous_actions as usize,
-            ),
-        ] {
-            if value == 0 {
-                return fault(format!(
-                    "{name} is 0, so that nobody could be served: leave it out or raise it"
-                ));
-            }
-        }
+        words::check_bounds(self)?;
         let mut refused = self.general.refused_verbs.iter();
         if let Some(unknown) = refused.find(|verb| !app::verbs::is_verb(verb)) {
             return fault(format!(
@@ -508,11 +477,6 @@ impl Config {
         }
         self.check_doors()?;
         self.check_transport_sections()?;
-        if !matches!(self.limits.ping_interval_ms, 0 | 20..=3_600_000) {
-            return fault(
-                "limits.ping_interval_ms must be 0 (off) or between 20 and 3600000".into(),
-            );
-        }
         self.origins()?;
         #[cfg(feature = "ws")]
         {
@@ -656,7 +620,9 @@ mod tests {
         );
         let text = error.unwrap_err().to_string();
         assert!(
-            text.starts_with("x.toml: line 3: unknown field `simultanous_actions`"),
+            text.starts_with(
+                "x.toml: line 3: general.simultanous_actions: unknown field `simultanous_actions`"
+            ),
             "{text}"
         );
         assert!(!text.contains('\n'));

@@ -81,10 +81,24 @@ async fn a_wrong_configuration_is_2() {
         (serve(&["--config", path]).await, path.to_owned())
     };
     let (finished, path) = with("[general]\nsimultanous_actions = 3\n").await;
-    let says = [&*path, "line 2", "`simultanous_actions`"];
+    let says = [
+        &*path,
+        "line 2",
+        "general.",
+        "`simultanous_actions`",
+        "`simultaneous_actions`",
+    ];
     assert_one_line(&finished, 2, &says);
     let (finished, path) = with("[limits]\nping_interval_ms = \"often\"\n").await;
-    assert_one_line(&finished, 2, &[&path, "line 2"]);
+    let says = [
+        &*path,
+        "line 2",
+        "limits.ping_interval_ms",
+        "milliseconds",
+        "20 to 3600000",
+        "\"often\"",
+    ];
+    assert_one_line(&finished, 2, &says);
     let (finished, path) = with("this is not TOML\n").await;
     assert_one_line(&finished, 2, &[&path, "line 1"]);
     let (finished, _) = with("[limits]\nping_interval_ms = 7\n").await;
