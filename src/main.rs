@@ -3,6 +3,7 @@
 //! Exit codes: 0 after a clean drain, 1 for a failure at run time and a drain that was cut short, 2 for wrong arguments
 //! or configuration.
 mod cli;
+mod landing;
 mod terminal;
 
 use std::io::Write;
@@ -123,7 +124,10 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         // First of all: a signal that comes while the server starts is not lost.
         let signals = Signals::listen();
-        let server = Server::new(app);
+        let mut server = Server::new(app);
+        if settings.public.is_none() && !demo {
+            server = server.start_page(landing::page(&settings));
+        }
         let bound = server.bind().await?;
         announce(&bound, &settings, demo, file_limit, log_format)?;
         match bound.run(signals).await {
@@ -182,10 +186,11 @@ fn announce(
         "Stellar {} on {address}",
         env!("CARGO_PKG_VERSION")
     )];
-    let page = if demo && settings.public.is_none() {
-        "demo page"
-    } else {
-        "page"
+    let page = match (&settings.public, demo) {
+        (Some(public), _) if !public.join("index.html").is_file() => "files",
+        (Some(_), _) => "page",
+        (None, true) => "demo page",
+        (None, false) => "start page",
     };
     lines.push(format!("  {page:<10} {base}/"));
     if let (Some((gzip, raw)), false) = (bound.scripts().size(), bound.scripts().path().is_empty())

@@ -43,6 +43,7 @@ pub struct Server {
     engine: Engine,
     primus: Option<Primus>,
     transports: Vec<Arc<dyn Transport>>,
+    start_page: Option<String>,
     #[cfg(feature = "socketio")]
     namespaces: stellar_transports::socketio::Namespaces,
 }
@@ -56,6 +57,7 @@ impl Server {
             app: Some(app),
             primus: None,
             transports: Vec::new(),
+            start_page: None,
             #[cfg(feature = "socketio")]
             namespaces: Default::default(),
         }
@@ -70,6 +72,7 @@ impl Server {
             engine,
             primus: None,
             transports: Vec::new(),
+            start_page: None,
             #[cfg(feature = "socketio")]
             namespaces: Default::default(),
         }
@@ -100,6 +103,12 @@ impl Server {
     /// Adds a transport of your own. It is asked before the built-in ones.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transports.push(Arc::new(transport));
+        self
+    }
+
+    /// Chooses what is shown at `/`, in HTML, in place of a file. Default nothing: the file is shown.
+    pub fn start_page(mut self, html: impl Into<String>) -> Self {
+        self.start_page = Some(html.into());
         self
     }
 
@@ -141,6 +150,7 @@ impl Server {
             engine,
             primus,
             transports: own,
+            start_page,
             #[cfg(feature = "socketio")]
             namespaces,
         } = self;
@@ -199,6 +209,7 @@ impl Server {
             primus,
             libraries: Libraries::for_app(&config),
             metrics,
+            start_page: start_page.map(Into::into),
             is_leaving: AtomicBool::new(false),
         };
         let settings = Settings {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use http::header::{IF_NONE_MATCH, VARY};
@@ -40,6 +41,8 @@ pub(crate) struct Router {
     pub(crate) scripts: Scripts,
     pub(crate) libraries: Libraries,
     pub(crate) metrics: Registry,
+    /// What is shown at `/` in place of a file.
+    pub(crate) start_page: Option<Bytes>,
     /// Set when the server has been asked to stop, which may be some time before it drains.
     pub(crate) is_leaving: AtomicBool,
 }
@@ -194,6 +197,11 @@ impl Router {
                     ),
                 ),
             };
+        }
+        if let (Some(page), "/", &Method::GET | &Method::HEAD) =
+            (&self.start_page, path, request.method())
+        {
+            return body::answer(StatusCode::OK, "text/html; charset=utf-8", page.clone());
         }
         // In boxes of their own: a held poll keeps the future of this function.
         if let Some(name) = self.socketio_client.named(&self.paths.socketio, path) {

@@ -124,7 +124,7 @@ async fn a_client_of_socket_io_may_be_a_public_file_at_its_usual_place() {
         let map = web::get(server.address, "/socket.io/socket.io.js.map").await;
         assert_eq!(map.status, 404);
         assert!(!map.text().contains("console"));
-        let door = web::get(server.address, "/socket.io/?transport=polling").await;
+        let door = web::get(server.address, "/socket.io/?EIO=4&transport=pigeon").await;
         assert_eq!(door.status, 400);
     }
 }

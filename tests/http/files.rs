@@ -338,7 +338,7 @@ async fn what_has_no_known_type_is_bytes() {
 #[tokio::test]
 async fn a_server_without_files_has_none() {
     let server = crate::support::Binary::serve(&[], "");
-    for path in ["/", "/index.html", "/public/"] {
+    for path in ["/index.html", "/public/", "/public/index.html"] {
         assert_eq!(web::get(server.address, path).await.status, 404, "{path}");
     }
     assert_eq!(web::get(server.address, "/api/status").await.status, 200);

@@ -6,6 +6,7 @@
 //! * `connections`: what an action sees of an HTTP request. `identity`: who asks, by cookie and by proxy.
 //! * `files`: the public folder; `ranges`: parts of files; `traversal`: what lies outside of it.
 //! * `script`: the generated client. `operations`: health and metrics. `doors`: where realtime clients come in.
+//! * `landing`: the page of a server that has no files.
 //! * `service`: all of it in an HTTP server of somebody else's. `tls`: all of it over HTTPS.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,6 +25,7 @@ mod doors;
 mod files;
 mod identity;
 mod jsonp;
+mod landing;
 mod operations;
 mod ranges;
 mod routes;
