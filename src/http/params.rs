@@ -32,7 +32,7 @@ use self::source::Source;
 pub(crate) use self::upload::Upload;
 
 /// How deep JSON may nest: as deep as `serde_json` reads.
-const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 127;
 
 /// Where a JSON array goes, which has no names of its own.
 const PAYLOAD: &str = "payload";

@@ -7,6 +7,7 @@ const { after, before, describe, it } = require('node:test');
 const { setTimeout: delay } = require('node:timers/promises');
 const { Server } = require('./support/server');
 const { wire } = require('./support/faults');
+const { between } = require('./support/proxy');
 const { WAYS, connectEngineIo, told, ask } = require('./support/primus');
 const peer = require('./support/peer');
 const { limited, raised, until } = require('./support/wait');
@@ -143,7 +144,13 @@ describe('a primus client of the engine.io transformer', () => {
   }
 
   it('moves to WebSocket while both sides talk, and nothing is lost, doubled or out of order', async (t) => {
-    const network = await wire(t, server, { latency: 20 });
+    const proxy = await between(t, server);
+    // However slow this machine is, some of the talk comes before the move.
+    let begin;
+    const begun = new Promise((resolve) => { begin = resolve; });
+    const tunnel = proxy.tunnel.bind(proxy);
+    proxy.tunnel = (...handshake) => begun.then(() => tunnel(...handshake));
+    const network = await wire(t, proxy, { latency: 20 });
     const other = await neighbour(t, 'lobby');
     const client = connectEngineIo(t, network.url, 'polling, then WebSocket');
     await ask(client, { event: 'roomAdd', room: 'lobby' });
@@ -156,6 +163,8 @@ describe('a primus client of the engine.io transformer', () => {
         await delay(1);
       }
     })();
+    await until(() => count > 10, 'some talk over polling');
+    begin();
     await until(() => client.socket.transport.name === 'websocket', 'the move');
     const moved = count;
     await until(() => count > moved + 100, 'some talk over WebSocket');

@@ -78,13 +78,13 @@ async fn half_a_character_is_a_text_like_any_other() {
 #[tokio::test]
 async fn json_that_nests_too_deep_is_told_so() {
     let body = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-    assert_eq!(json_status(body(127)).await, 200);
-    let error = Ask::post("/api").content_type(JSON).bytes(body(128)).await;
+    assert_eq!(json_status(body(126)).await, 200);
+    let error = Ask::post("/api").content_type(JSON).bytes(body(127)).await;
     let error = error.unwrap_err();
     assert_eq!(error.status(), 400);
     assert_eq!(
         error.to_string(),
-        "The request body nests deeper than 128 levels"
+        "The request body nests deeper than 127 levels"
     );
 }
 
