@@ -17,6 +17,12 @@ const { raised, until } = require('./support/wait');
 
 const COUNT = 200;
 
+// What is left of a text that was cut inside an emoji, what it is where it has to be UTF-8, and what npm's encoder of
+// msgpack makes of it.
+const HALF = 'nice 😀'.slice(0, -1);
+const MENDED = HALF.toWellFormed();
+const PACKED = 'nice 🐀';
+
 // How each gets in: a client, how to ask on it, and where its packets come out.
 const WAYS_IN = {};
 // In which bytes a message comes to each.
@@ -109,12 +115,14 @@ async function enter(t, server, kind, room) {
     await client.connect();
     assert.equal(client.transport, transport);
     client.on('say', (packet) => heard.push(packet));
-    return { kind, heard, id: client.id, client, say: (message) => client.say(room, message) };
+    const call = ({ action, ...params }) => client.action(action, params);
+    return { kind, heard, id: client.id, client, say: (message) => client.say(room, message), call };
   }
   const ask = await WAYS_IN[kind](t, server, (packet) => { if (packet.context === 'user') heard.push(packet); });
   assert.equal((await ask({ event: 'roomAdd', room })).status, 'OK');
   const { data } = await ask({ event: 'detailsView' });
-  return { kind, heard, id: data.id, say: (message) => ask({ event: 'say', room, message }) };
+  const call = (params) => ask({ event: 'action', params });
+  return { kind, heard, id: data.id, say: (message) => ask({ event: 'say', room, message }), call };
 }
 
 describe('a mixed room', () => {
@@ -164,6 +172,27 @@ describe('a mixed room', () => {
       assert.deepEqual(heard, reference, `${kind} hears the same as ${members[0].kind}`);
     }
     assert.equal(new Set(reference.map(({ epoch }) => epoch)).size, 1);
+  });
+
+  it('takes half of an emoji from everybody, and brings it to everybody', async (t) => {
+    const isPacked = (kind) => kind.includes('msgpack');
+    const members = await Promise.all(KINDS.map((kind) => enter(t, server, kind, 'random')));
+    for (const { kind, say, call } of members) {
+      assert.equal((await say({ kind, text: HALF, [HALF]: [HALF] })).status, 'OK', kind);
+      const { cacheTestResults } = await call({ action: 'cacheTest', key: HALF, value: HALF });
+      const { key, value } = cacheTestResults.loadResp;
+      const read = isPacked(kind) ? PACKED : MENDED;
+      assert.deepEqual([key, value], [`cache_test_${read}`, read], kind);
+    }
+    for (const { kind, heard } of members) {
+      await until(() => heard.length >= members.length, `what everybody said, for ${kind}`);
+      members.forEach((speaker, index) => {
+        // JSON is passed on as it came.
+        const text = isPacked(speaker.kind) ? PACKED : isPacked(kind) ? MENDED : HALF;
+        const expected = { kind: speaker.kind, text, [text]: [text] };
+        assert.deepEqual(heard[index].message, expected, `${kind} hears ${speaker.kind}`);
+      });
+    }
   });
 
   it('counts and lists its members whatever they came by', async (t) => {

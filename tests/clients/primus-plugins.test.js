@@ -37,6 +37,29 @@ for (const [name, kind] of Object.entries(KINDS)) {
       assert.deepEqual(answer, [{ re: 'how?' }]);
     });
 
+    it('may say a text that was cut inside an emoji', async (t) => {
+      const client = await connect(t, await server, kind);
+      const half = 'nice 😀'.slice(0, -1);
+      const whole = half.toWellFormed();
+      assert.deepEqual(await answered('no sum', (done) => client.send('sum', half, { [half]: half }, done)), [null]);
+      for (const [value, echo] of [[half, whole], [{ [half]: [half] }, { [whole]: [whole] }]]) {
+        assert.deepEqual(await answered('an echo', (done) => client.writeAndWait(value, done)), [echo]);
+      }
+      const room = `${half} of ${name}`;
+      const joined = room.toWellFormed();
+      const bob = await connect(t, await server, kind);
+      for (const member of [client, bob]) {
+        assert.deepEqual(await answered('a room', (done) => member.send('join', room, done)), [[joined]]);
+      }
+      const said = raised(bob, 'said');
+      client.send('say', room, half);
+      assert.deepEqual(structuredClone(await said), [joined, whole]);
+      const channel = client.channel('news');
+      const heard = raised(channel, 'data');
+      channel.write(half);
+      assert.deepEqual(structuredClone(await heard)[0], whole);
+    });
+
     it('hears what is said in its rooms', async (t) => {
       const [ann, bob] = [await connect(t, await server, kind), await connect(t, await server, kind)];
       const room = `room of ${name}`;
