@@ -126,6 +126,7 @@ impl Default for SocketIoConfig {
     }
 }
 
+#[cfg(feature = "socketio")]
 impl SocketIoConfig {
     /// What it has in common with `polling`.
     fn engine(&self) -> PollingConfig {
