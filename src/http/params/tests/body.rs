@@ -78,7 +78,7 @@ async fn half_a_character_is_a_text_like_any_other() {
 #[tokio::test]
 async fn json_that_nests_too_deep_is_told_so() {
     let body = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-    assert_eq!(json_status(body(126)).await, 200);
+    assert!(json_values(body(126)).await["a"].is_array());
     let error = Ask::post("/api").content_type(JSON).bytes(body(127)).await;
     let error = error.unwrap_err();
     assert_eq!(error.status(), 400);
