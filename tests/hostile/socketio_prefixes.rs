@@ -72,6 +72,10 @@ impl Members {
     async fn nothing_else_happened(mut self) {
         for socket in &mut self.sockets {
             assert_eq!(socket.so_far().await, Vec::<Value>::new());
+            // Heartbeats come when they are due.
+            socket
+                .controls
+                .retain(|control| !control.starts_with("primus::ping::"));
             assert_eq!(socket.controls, Vec::<String>::new());
         }
         for peer in &mut self.peers {
