@@ -42,7 +42,7 @@ describe('doors at places of their own', () => {
 
   it('are known to the client library of Primus\'s kind', async (t) => {
     const script = await (await fetch(`${server.url}/live/primus/primus.js`)).text();
-    const module = { exports: {} };
+    const module = { exports: {}, require };
     new Function('module', 'exports', 'require', script)(module, module.exports, require);
     const client = primus.connect(t, server.url, {}, module.exports);
     const answer = await primus.ask(client, { event: 'roomAdd', room: 'defaultRoom' });

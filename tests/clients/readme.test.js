@@ -98,7 +98,7 @@ describe('the README', () => {
     const [, script] = /<script>\n([\s\S]*?)<\/script>/.exec(block('html', 'StellarClient'));
     const source = await (await fetch(`${server.url}/stellar-client`)).text();
     const page = `
-      const module_ = { exports: {} };
+      const module_ = { exports: {}, require };
       new Function('module', ${JSON.stringify(source)})(module_);
       const Client = module_.exports;
       const StellarClient = function (options) { return new Client(options, require('ws')); };

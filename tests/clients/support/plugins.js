@@ -45,7 +45,7 @@ function npm(transformer, plugins) {
 // The script that the server serves, as CommonJS.
 async function generated(url) {
   const text = await (await fetch(`${url}/primus/primus.js`)).text();
-  const module = { exports: {} };
+  const module = { exports: {}, require };
   new Function('module', 'require', text)(module, require);
   return module.exports;
 }

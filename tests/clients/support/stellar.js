@@ -15,7 +15,7 @@ const ABOUT_CONNECTION = EVENTS.slice(0, 6);
 async function load(server, transport) {
   const answer = await fetch(`${server.url}/stellar-client${transport ? `?transport=${transport}` : ''}`);
   if (answer.status !== 200) throw new Error(`the client script was answered ${answer.status}`);
-  const module = { exports: {} };
+  const module = { exports: {}, require };
   new Function('module', 'exports', await answer.text())(module, module.exports);
   return module.exports.StellarClient;
 }

@@ -15,7 +15,7 @@ const AUTHORIZES = 'Primus.prototype.authorization = true';
 
 vm.runInNewContext = function (code, sandbox, options) {
   if (!options || options.filename !== 'primus.js') return runInNewContext.call(this, code, sandbox, options);
-  const module = { exports: {} };
+  const module = { exports: {}, require };
   new Function('module', 'require', script)(module, sandbox.require);
   const Primus = module.exports;
   const [plugins = ''] = PLUGINS.exec(code) || [];
