@@ -172,7 +172,7 @@ impl Connection {
         self.id
     }
 
-    /// What peers are told as the id: the one that was chosen for it in the [`Handshake`], or [`id`](Self::id).
+    /// What peers are told as the id: the one that was chosen for it in the [`Handshake`](crate::Handshake), or [`id`](Self::id).
     pub fn public_id(&self) -> Cow<'_, str> {
         match self.name.get() {
             Some(name) => Cow::Borrowed(name),
