@@ -383,6 +383,19 @@ mod tests {
     }
 
     #[test]
+    fn vectors_of_what_becomes_a_value_become_lists() {
+        let list = |values: &[Value]| Value::Array(values.to_vec());
+        assert_eq!(Value::from(vec![1, 2]), list(&[1.into(), 2.into()]));
+        assert_eq!(Value::from(vec!["a"]), list(&["a".into()]));
+        assert_eq!(Value::from(vec![Value::Null]), list(&[Value::Null]));
+        assert_eq!(Value::from(Vec::<String>::new()), list(&[]));
+        let nested = Value::from(vec![vec![Some(true), None], vec![]]);
+        assert_eq!(nested.to_json(), json!([[true, null], []]));
+        // Not `Value::Bytes`: that is what `Bytes` becomes.
+        assert_eq!(Value::from(vec![7_u32]).as_bytes(), None);
+    }
+
+    #[test]
     fn values_are_read_as_types() {
         #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         struct Person {
