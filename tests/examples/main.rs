@@ -6,6 +6,8 @@
 
 /// A transport of one's own.
 mod custom_transport;
+/// Hooks around what is said, and room events.
+mod hooks;
 /// Who logged in over HTTP, over the socket.
 mod login;
 #[path = "../support/mod.rs"]
