@@ -29,7 +29,7 @@ lint: ## Formatting and clippy, warnings denied
 
 rust: ## Rust tests
 	$(SAY)
-	@cargo build --workspace --quiet
+	@cargo build --workspace --bins --examples --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace --no-fail-fast --cargo-quiet --status-level retry --final-status-level flaky; \
 	else \
@@ -52,18 +52,18 @@ client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
 
 clients: ## Real npm clients against the server and the examples
 	$(SAY)
-	@cargo build --quiet --bins --examples
+	@cargo build --workspace --bins --examples --quiet
 	@cd tests/clients && npm ci --silent && $(LIMIT) npm test --silent
 
 python: ## python-engineio against the server
 	$(SAY)
-	@cargo build --quiet
+	@cargo build --workspace --bins --examples --quiet
 	@tests/python/install
 	@$(LIMIT) tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover --quiet -s tests/python
 
 browser: ## Chromium against the server and the examples
 	$(SAY)
-	@cargo build --quiet --bins --examples
+	@cargo build --workspace --bins --examples --quiet
 	@tests/browser/install-chromium
 	@cd tests/clients && npm ci --silent
 	@cd tests/browser && npm ci --silent && $(LIMIT) npm test --silent
