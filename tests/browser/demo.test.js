@@ -46,7 +46,7 @@ suite('demo page', (world) => {
     await two.getByRole('button', { name: 'Leave defaultRoom' }).click();
     await one.locator('#messages .note', { hasText: `guest ${idTwo.slice(0, 4)} left` }).waitFor();
     await one.locator(`#members [data-id="${idTwo}"]`).waitFor({ state: 'detached' });
-    assert.equal(await two.locator('#text').isDisabled(), true);
+    await two.locator('#text:disabled').waitFor();
     assert.deepEqual([...one.problems, ...two.problems], []);
   });
 
