@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 /// A failure that is reported to a client.
 ///
 /// Codes and default texts are those of the Stellar specification, §12, but for the English of three
-/// ([`ErrorFormat::with_original_texts`]); 023 is this server's own.
+/// ([`ErrorFormat::with_original_texts`]); 023 and 029 are this server's own.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -73,6 +73,13 @@ pub enum Error {
     ActionTimeout(String),
     /// 023: what was received is not a JSON packet.
     InvalidPacket(String),
+    /// 029: too many requests of this kind in a short time.
+    TooManyRequests {
+        /// When the next one is taken, in ms.
+        retry_after: u64,
+    },
+    /// 029: there are as many of something as may be. Waiting alone does not help.
+    LimitReached(&'static str),
     /// Whatever an action, a rule or a middleware says: a text, or any other JSON value.
     Custom(Value),
 }
@@ -134,12 +141,22 @@ const TEXTS: &[(&str, &str)] = &[
     ("021", "A room is required"),
     ("022", "Response timeout for action '{action}'"),
     ("023", "The packet is not valid: {detail}"),
+    ("029", "Too many requests"),
 ];
 
 impl Error {
     /// An error with a text of the application's own.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Custom(Value::String(text.into()))
+    }
+
+    /// 029, until a time has passed.
+    pub fn too_many_requests(retry_after: std::time::Duration) -> Self {
+        // Rounded up: whoever comes back then is not too early.
+        let ms = retry_after.as_nanos().div_ceil(1_000_000);
+        Self::TooManyRequests {
+            retry_after: u64::try_from(ms).unwrap_or(u64::MAX),
+        }
     }
 
     /// The code in the table; `None` for the application's own errors.
@@ -165,6 +182,7 @@ impl Error {
             Self::RoomRequired => "021",
             Self::ActionTimeout(_) => "022",
             Self::InvalidPacket(_) => "023",
+            Self::TooManyRequests { .. } | Self::LimitReached(_) => "029",
             Self::Custom(_) => return None,
         })
     }
@@ -174,6 +192,7 @@ impl Error {
             Self::Internal
             | Self::ShuttingDown
             | Self::TooManyPending
+            | Self::TooManyRequests { .. }
             | Self::FileMissing
             | Self::RoomAndMessageRequired
             | Self::RoomRequired
@@ -188,6 +207,7 @@ impl Error {
             Self::FileUnreadable(detail) | Self::InvalidPacket(detail) => {
                 vec![("{detail}", detail)]
             }
+            Self::LimitReached(limit) => vec![("{limit}", limit)],
             Self::VerbMissing(verb) | Self::VerbRefused(verb) => vec![("{verb}", verb)],
             Self::NotInRoom { id, room }
             | Self::NotMember { id, room }
@@ -217,6 +237,7 @@ impl Error {
         };
         let template = match (self, format.texts.get(code)) {
             (Self::NotMember { .. }, None) => "not member of room {room}",
+            (Self::LimitReached(_), None) => "Too many requests: {limit} is reached",
             (_, Some(text)) => text,
             (_, None) => TEXTS
                 .iter()
@@ -235,13 +256,16 @@ impl Error {
         }
     }
 
-    /// `{code, message}`.
+    /// `{code, message}`; with `retryAfter`, in ms, where it helps to come back later.
     pub fn to_object(&self, format: &ErrorFormat) -> Value {
         let mut object = Map::new();
         if let Some(code) = self.code() {
             object.insert("code".into(), json!(code));
         }
         object.insert("message".into(), Value::String(self.message(format)));
+        if let Self::TooManyRequests { retry_after } = self {
+            object.insert("retryAfter".into(), json!(retry_after));
+        }
         Value::Object(object)
     }
 }
@@ -313,6 +337,24 @@ mod tests {
         assert_eq!(
             in_room.message(&format),
             "Connection ({room}) already in room (r)"
+        );
+    }
+
+    #[test]
+    fn what_is_too_much_names_the_limit_or_says_when_to_come_back() {
+        let format = ErrorFormat::default();
+        let often = Error::too_many_requests(std::time::Duration::from_micros(1500));
+        assert_eq!(
+            often.to_value(&format),
+            json!({"code": "029", "message": "Too many requests", "retryAfter": 2})
+        );
+        let many = Error::LimitReached("limits.max_rooms_per_connection");
+        assert_eq!(
+            many.to_value(&format),
+            json!({
+                "code": "029",
+                "message": "Too many requests: limits.max_rooms_per_connection is reached",
+            })
         );
     }
 

@@ -235,6 +235,9 @@ impl Api {
             (Some(_), None) if !self.web.return_error_codes => StatusCode::OK,
             (Some(Error::UnknownAction(_)), None) => StatusCode::NOT_FOUND,
             (Some(Error::Internal), None) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Some(Error::TooManyRequests { .. } | Error::LimitReached(_)), None) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             (Some(_), None) => StatusCode::BAD_REQUEST,
         };
         let mut response = if outcome.is_silent {
