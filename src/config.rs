@@ -130,6 +130,8 @@ pub struct LimitsConfig {
     pub max_payload_bytes: usize,
     /// Largest file that the `file` verb sends. Over it the answer is 011.
     pub max_file_bytes: usize,
+    /// Rooms that one connection may be in. One more is answered 029.
+    pub max_rooms_per_connection: usize,
 }
 
 impl Default for LimitsConfig {
@@ -150,6 +152,7 @@ impl Default for LimitsConfig {
             max_web_actions: 1000,
             max_payload_bytes: 1024 * 1024,
             max_file_bytes: 5 * 1024 * 1024,
+            max_rooms_per_connection: app::Options::default().max_rooms,
         }
     }
 }
@@ -438,6 +441,7 @@ impl Config {
             action_timeout: Duration::from_millis(action_timeout_ms),
             max_file: self.limits.max_file_bytes,
             max_payload: self.limits.max_payload_bytes,
+            max_rooms: self.limits.max_rooms_per_connection,
             fingerprint_key: self.web.cookie_key.clone(),
             refused_verbs,
             errors,

@@ -149,7 +149,7 @@ impl AppBuilder {
                 Links::StayInside
             })
         });
-        let hub = Arc::new(Hub::default());
+        let hub = Arc::new(Hub::with_max_rooms(options.max_rooms));
         for room in &options.starting_rooms {
             hub.create(room);
         }

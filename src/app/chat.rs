@@ -59,6 +59,9 @@ pub struct RoomEvent {
     pub connection: Option<Connection>,
 }
 
+/// How many rooms a connection may be in, as the configuration calls it.
+const MAX_ROOMS: &str = "limits.max_rooms_per_connection";
+
 type Listener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
 /// Listeners of the server program by event, each for one room or, without one, for all.
@@ -219,7 +222,8 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// In this order: 017 if it is in it, 019 if there is no such room (or connection), what a hook says.
+    /// In this order: 017 if it is in it, 019 if there is no such room (or connection), 029 if it is in as many as it may
+    /// be, what a hook says.
     pub async fn join(&self, id: &str, room: &str) -> Result<(), Error> {
         self.join_connection(&self.connection(id)?, room).await
     }
@@ -319,6 +323,10 @@ impl Chat {
         if !self.hub.exists(room) {
             return Err(Error::RoomMissing(room.to_owned()));
         }
+        // Before hooks, which may let others know of a newcomer.
+        if self.hub.has_enough(spark) {
+            return Err(self.room_error(RoomError::TooMany, connection, room));
+        }
         match self.middleware.join(connection, room).await {
             Ok(()) => {}
             Err(Stopped::Dropped) => return Ok(()),
@@ -356,6 +364,12 @@ impl Chat {
             RoomError::NotIn => Error::NotInRoom { id, room },
             RoomError::Missing => Error::RoomMissing(room),
             RoomError::Reserved => Error::text(error.to_string()),
+            RoomError::TooMany => {
+                if let Some(spark) = connection.spark() {
+                    spark.count_limited(MAX_ROOMS);
+                }
+                Error::LimitReached(MAX_ROOMS)
+            }
             RoomError::Closed => Error::text(format!("Connection ({id}) is closed")),
         }
     }

@@ -28,6 +28,8 @@ pub struct Options {
     /// Larger ones are answered 023: params can take a hundred times their size in memory, and what is said waits in
     /// the outbox of every member.
     pub max_payload: usize,
+    /// Rooms that one connection may be in. Default 1,000. One more is answered 029.
+    pub max_rooms: usize,
     /// The cookie and query parameter that carry a browser's fingerprint. Default `sessionID`.
     pub fingerprint_key: String,
     /// Verbs that clients may not use, by any of their names. Default none. They are answered 014.
@@ -60,6 +62,7 @@ impl Default for Options {
             action_timeout: Duration::from_secs(30),
             max_file: 5 * 1024 * 1024,
             max_payload: 1024 * 1024,
+            max_rooms: 1000,
             fingerprint_key: "sessionID".into(),
             refused_verbs: BTreeSet::new(),
             errors: ErrorFormat::default(),

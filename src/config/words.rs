@@ -41,6 +41,7 @@ const BOUNDS: &[Bounds] = &[
     not_zero("limits.header_timeout_ms"),
     not_zero("limits.admit_timeout_ms"),
     not_zero("limits.max_web_actions"),
+    not_zero("limits.max_rooms_per_connection"),
     not_zero("general.simultaneous_actions"),
     Bounds {
         zero_is_off: true,

@@ -65,11 +65,30 @@ impl Bus for Engine {
     }
 }
 
+/// Rooms that a connection leaves at once. In more, it is for a little while a member that nothing reaches any more, and
+/// others have their turn in between.
+const LEAVES_AT_ONCE: usize = 128;
+
 /// Takes a connection out of its rooms when dropped.
 struct Leaving(Arc<Hub>, Spark);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.leave_all(&self.1);
+        let Self(hub, spark) = self;
+        if hub.leave_some(spark, LEAVES_AT_ONCE) {
+            return;
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            // Where everything ends, nobody is waiting.
+            hub.leave_some(spark, usize::MAX);
+            return;
+        }
+        let tasks = &spark.connection().context().tasks;
+        let (hub, spark) = (Arc::clone(hub), spark.clone());
+        tasks.spawn(async move {
+            while !hub.leave_some(&spark, LEAVES_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 }

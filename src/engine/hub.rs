@@ -10,20 +10,40 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::room::{Room, Shared};
+use super::room::{Room, Shared, is_spacious};
 use super::spark::is_reserved;
 use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn, WriteError};
 
+/// Rooms that a connection may be in, unless another number is chosen.
+const MAX_ROOMS: usize = 1000;
+
 /// Connections by id, and rooms by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
+    max_rooms: usize,
     sparks: RwLock<HashMap<ConnectionId, Spark>>,
     /// Those for which an id was chosen.
     names: RwLock<HashMap<String, ConnectionId>>,
     rooms: RwLock<HashMap<Arc<str>, Shared>>,
 }
 
+impl Default for Hub {
+    fn default() -> Self {
+        Self::with_max_rooms(MAX_ROOMS)
+    }
+}
+
 impl Hub {
+    /// A hub in which a connection can be in so many rooms. Default 1,000.
+    pub fn with_max_rooms(max_rooms: usize) -> Self {
+        Self {
+            max_rooms,
+            sparks: RwLock::default(),
+            names: RwLock::default(),
+            rooms: RwLock::default(),
+        }
+    }
+
     /// False if another connection has the id that was chosen for this one.
     pub(super) fn add(&self, spark: &Spark) -> bool {
         if let Cow::Borrowed(name) = spark.public_id() {
@@ -102,18 +122,25 @@ impl Hub {
         if rooms.contains_key(room) {
             return false;
         }
-        rooms.insert(room.into(), Arc::new(Room::new()));
+        let name: Arc<str> = room.into();
+        rooms.insert(Arc::clone(&name), Arc::new(Room::new(name)));
         true
     }
 
     /// Removes a room and its members from it, and returns them; `None` if there is no such room.
     pub fn destroy(&self, room: &str) -> Option<Vec<Member>> {
-        let (name, room) = self.rooms.write().remove_entry(room)?;
+        let room = {
+            let mut rooms = self.rooms.write();
+            let room = rooms.remove(room)?;
+            let len = rooms.len();
+            if is_spacious(len, rooms.capacity()) {
+                rooms.shrink_to(len * 2);
+            }
+            room
+        };
         let members = room.destroy();
         for member in &members {
-            let mut joined = member.spark.joined().lock();
-            // By identity: a room that was created anew under this name is another one.
-            joined.names.retain(|joined| !Arc::ptr_eq(joined, &name));
+            member.spark.joined().lock().remove_this(&room);
         }
         Some(members)
     }
@@ -134,19 +161,27 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// In this order: it is in it already, there is no such room, the connection is over.
+    /// In this order: it is in it already, there is no such room, it is in as many as it may be, the connection is over.
     pub fn join(&self, spark: &Spark, room: &str) -> Result<(), RoomError> {
         let mut joined = spark.joined().lock();
-        if joined.names.iter().any(|name| &**name == room) {
+        if joined.get(room).is_some() {
             return Err(RoomError::AlreadyIn);
         }
-        let (name, room) = self.find(room).ok_or(RoomError::Missing)?;
+        let room = self.find(room).ok_or(RoomError::Missing)?;
+        if joined.len() >= self.max_rooms {
+            return Err(RoomError::TooMany);
+        }
         if joined.is_over {
             return Err(RoomError::Closed);
         }
         room.insert(spark)?;
-        joined.names.push(name);
+        joined.insert(room);
         Ok(())
+    }
+
+    /// Whether a connection is in as many rooms as it may be.
+    pub fn has_enough(&self, spark: &Spark) -> bool {
+        spark.joined().lock().len() >= self.max_rooms
     }
 
     /// Removes a connection from a room.
@@ -156,33 +191,30 @@ impl Hub {
     /// When it is not in it.
     pub fn leave(&self, spark: &Spark, room: &str) -> Result<(), RoomError> {
         let mut joined = spark.joined().lock();
-        let position = joined.names.iter().position(|name| &**name == room);
-        joined.names.remove(position.ok_or(RoomError::NotIn)?);
-        if let Some((_, room)) = self.find(room) {
-            room.remove(spark.id());
-        }
+        let room = joined.remove(room).ok_or(RoomError::NotIn)?;
+        room.remove(spark.id());
         Ok(())
     }
 
-    /// Removes a connection from all rooms, and keeps it from joining any again.
-    pub(super) fn leave_all(&self, spark: &Spark) {
+    /// Removes a connection from up to `count` of its rooms, and keeps it from joining any again. Returns whether it is in
+    /// none any more.
+    pub(super) fn leave_some(&self, spark: &Spark, count: usize) -> bool {
         let mut joined = spark.joined().lock();
         joined.is_over = true;
-        for name in std::mem::take(&mut joined.names) {
-            if let Some((_, room)) = self.find(&name) {
-                room.remove(spark.id());
-            }
+        for room in joined.take(count) {
+            room.remove(spark.id());
         }
+        joined.len() == 0
     }
 
     /// The members of a room, in no order; `None` if there is no such room.
     pub fn members(&self, room: &str) -> Option<Vec<Member>> {
-        self.find(room).map(|(_, room)| room.members())
+        self.find(room).map(|room| room.members())
     }
 
     /// How many members a room has; `None` if there is no such room.
     pub fn members_count(&self, room: &str) -> Option<usize> {
-        self.find(room).map(|(_, room)| room.len())
+        self.find(room).map(|room| room.len())
     }
 
     /// Sends a message to every member of a room: numbered, encoded once per dialect, and in the same order for
@@ -197,7 +229,7 @@ impl Hub {
         room: &str,
         message: impl FnMut(Stamp<'_>) -> Message,
     ) -> Result<(), RoomError> {
-        let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
+        let room = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
         room.publish(message)
     }
@@ -214,15 +246,13 @@ impl Hub {
         room: &str,
         message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
     ) -> Result<(), RoomError> {
-        let (_, room) = self.find(room).ok_or(RoomError::Missing)?;
+        let room = self.find(room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
         room.publish_each(message)
     }
 
-    fn find(&self, room: &str) -> Option<(Arc<str>, Shared)> {
-        let rooms = self.rooms.read();
-        let (name, room) = rooms.get_key_value(room)?;
-        Some((Arc::clone(name), Arc::clone(room)))
+    fn find(&self, room: &str) -> Option<Shared> {
+        self.rooms.read().get(room).cloned()
     }
 }
 

@@ -23,6 +23,7 @@
 
 mod bus;
 mod hub;
+mod joined;
 mod room;
 mod spark;
 

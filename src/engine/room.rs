@@ -25,6 +25,9 @@ pub enum RoomError {
     /// The connection is over.
     #[error("the connection is closed")]
     Closed,
+    /// The connection is in as many rooms as it may be.
+    #[error("in as many rooms as a connection may be")]
+    TooMany,
     /// A text that clients would take for one of the protocol's own control strings. Nobody was sent it.
     #[error("strings that begin with \"primus::\" belong to the protocol")]
     Reserved,
@@ -58,6 +61,7 @@ pub struct Member {
 /// A room.
 #[derive(Debug)]
 pub(super) struct Room {
+    name: Arc<str>,
     epoch: String,
     state: Mutex<State>,
 }
@@ -74,12 +78,17 @@ struct State {
 }
 
 impl Room {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: Arc<str>) -> Self {
         let epoch = ConnectionId::random().to_string();
         Self {
+            name,
             epoch: epoch[..8].to_owned(),
             state: Mutex::default(),
         }
+    }
+
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Adds a member. The caller holds the lock on the spark's own list, which comes first in the lock order.
@@ -106,6 +115,7 @@ impl Room {
                 let moved = moved.spark.id();
                 state.positions.insert(moved, position);
             }
+            state.give_back();
         }
     }
 
@@ -124,6 +134,13 @@ impl Room {
 
     pub(super) fn len(&self) -> usize {
         self.state.lock().members.len()
+    }
+
+    /// For how many members it holds memory.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        let state = self.state.lock();
+        state.members.capacity().max(state.positions.capacity())
     }
 
     /// Numbers a message and puts it into every member's outbox. All of this under the room's lock, so every member
@@ -184,7 +201,25 @@ impl Room {
     }
 }
 
+/// A list that has room for more than so many times what is in it is made smaller, to half of that: what went with the
+/// fullest hour is given back, and whoever comes and goes does not move the others each time.
+const SPARE: usize = 4;
+
+/// A list of so few is as small as it gets.
+const SMALL: usize = 16;
+
 impl State {
+    /// Gives back the memory of members that have left.
+    fn give_back(&mut self) {
+        let len = self.members.len();
+        if is_spacious(len, self.members.capacity()) {
+            self.members.shrink_to(len * SPARE / 2);
+        }
+        if is_spacious(len, self.positions.capacity()) {
+            self.positions.shrink_to(len * SPARE / 2);
+        }
+    }
+
     /// The place of the next message, for a member that is so far behind.
     const fn stamp<'a>(&self, epoch: &'a str, prev: Option<u64>) -> Stamp<'a> {
         Stamp {
@@ -202,6 +237,11 @@ impl State {
         }
         self.behind.get(&member.spark.id()).copied()
     }
+}
+
+/// Whether a list of so many has much more room than it needs.
+pub(super) const fn is_spacious(len: usize, capacity: usize) -> bool {
+    capacity > SMALL && capacity / SPARE > len
 }
 
 /// Ms since the Unix epoch.

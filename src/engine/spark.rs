@@ -9,6 +9,8 @@ use stellar_transports::{
     CloseReason, Connection, ConnectionId, Message, Payload, Peer, SendError, primus,
 };
 
+use super::joined::Joined;
+
 /// A handle on one connection. Cloning shares it; two handles are equal when they mean the same connection.
 #[derive(Clone)]
 pub struct Spark(Arc<Connection>);
@@ -18,14 +20,6 @@ struct State {
     peer: Peer,
     rooms: Mutex<Joined>,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
-}
-
-/// The rooms of one connection, in the order of joining.
-#[derive(Debug, Default)]
-pub(super) struct Joined {
-    pub(super) names: Vec<Arc<str>>,
-    /// Set once the connection has left for good: a join that was under way then must not succeed.
-    pub(super) is_over: bool,
 }
 
 /// Why a message was not written.
@@ -141,16 +135,17 @@ impl Spark {
 
     /// The names of its rooms, in the order of joining.
     pub fn rooms(&self) -> Vec<Arc<str>> {
-        self.joined().lock().names.clone()
+        self.joined().lock().names()
     }
 
     /// Whether it is in `room`.
     pub fn is_in(&self, room: &str) -> bool {
-        self.joined()
-            .lock()
-            .names
-            .iter()
-            .any(|name| &**name == room)
+        self.joined().lock().get(room).is_some()
+    }
+
+    /// Counts a request that was refused for a limit, by its name in the configuration.
+    pub(crate) fn count_limited(&self, limit: &'static str) {
+        self.0.context().metrics.count_limited(limit);
     }
 
     /// Attaches a value of the application's own. The first call wins and returns true.

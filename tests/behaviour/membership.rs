@@ -73,6 +73,30 @@ async fn check_043_joining_an_unknown_room_is_019() {
 }
 
 #[tokio::test]
+async fn a_room_more_than_a_connection_may_be_in_is_029() {
+    let rooms = "[general]\nstarting_rooms = [\"a\", \"b\", \"c\"]\n";
+    let server = Binary::configured(&format!("[limits]\nmax_rooms_per_connection = 2\n{rooms}"));
+    let mut ann = server.primus().await;
+    let mut bob = server.plain().await;
+    for client in [&mut ann, &mut bob] {
+        client.join("a").await;
+        client.join("b").await;
+        let answer = client.request(json!({"event": "roomAdd", "room": "c"}));
+        let answer = answer.await;
+        let text = "Too many requests: limits.max_rooms_per_connection is reached";
+        assert_eq!(answer["error"], json!({"code": "029", "message": text}));
+        assert_eq!(answer["status"], text);
+        assert_eq!(answer["data"], false);
+        assert_eq!(client.details().await["rooms"], json!(["a", "b"]));
+    }
+    // What is left makes room.
+    let left = ann.request(json!({"event": "roomLeave", "room": "a"}));
+    assert_eq!(left.await["data"], true);
+    ann.join("c").await;
+    assert_eq!(ann.details().await["rooms"], json!(["b", "c"]));
+}
+
+#[tokio::test]
 async fn check_044_leaving_a_room_that_was_not_joined_is_016() {
     let server = Binary::demo();
     let mut ann = server.primus().await;

@@ -16,6 +16,8 @@ pub struct Metrics {
     pub refused: Family<[(&'static str, &'static str); 1], Counter>,
     /// Attempts to move a connection to a better way of travelling, by result.
     pub upgrades: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Requests refused because of a limit, by its name in the configuration.
+    pub limited: Family<[(&'static str, &'static str); 1], Counter>,
     /// Messages received.
     pub received: Counter,
     /// Messages put into an outbox.
@@ -48,6 +50,11 @@ impl Metrics {
             self.upgrades.clone(),
         );
         registry.register(
+            "requests_limited",
+            "Requests refused because of a limit",
+            self.limited.clone(),
+        );
+        registry.register(
             "messages_received",
             "Messages received",
             self.received.clone(),
@@ -58,6 +65,11 @@ impl Metrics {
             self.sent.clone(),
         );
         registry.register("messages_encoded", "Messages encoded", self.encoded.clone());
+    }
+
+    /// Counts one request that was refused because of a limit.
+    pub fn count_limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&[("limit", limit)]).inc();
     }
 
     /// Counts one refused handshake.

@@ -122,6 +122,92 @@ async fn a_closed_connection_is_nowhere_and_joins_nothing() {
 }
 
 #[tokio::test]
+async fn a_connection_is_in_so_many_rooms_and_no_more() {
+    let hub = Arc::new(Hub::with_max_rooms(2));
+    let context = Engine::with_hub(Arc::clone(&hub), Arc::new(Silent)).start();
+    let fixture = Fixture { hub, context };
+    let (_peer, spark) = fixture.connect().await;
+    for room in ["a", "b", "c"] {
+        fixture.hub.create(room);
+    }
+    fixture.hub.join(&spark, "a").unwrap();
+    fixture.hub.join(&spark, "b").unwrap();
+    assert_eq!(fixture.hub.join(&spark, "c"), Err(RoomError::TooMany));
+    assert_eq!(fixture.hub.join(&spark, "a"), Err(RoomError::AlreadyIn));
+    assert_eq!(fixture.hub.join(&spark, "d"), Err(RoomError::Missing));
+    fixture.hub.leave(&spark, "a").unwrap();
+    fixture.hub.join(&spark, "c").unwrap();
+    assert_eq!(fixture.hub.members_count("c"), Some(1));
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_many_rooms_lets_others_have_their_turn() {
+    const ROOMS: usize = 1000;
+    let fixture = Fixture::new();
+    let (peer, spark) = fixture.connect().await;
+    for room in 0..ROOMS {
+        let room = room.to_string();
+        fixture.hub.create(&room);
+        fixture.hub.join(&spark, &room).unwrap();
+    }
+    let members = || -> usize {
+        let rooms = fixture.hub.rooms();
+        let counts = rooms
+            .iter()
+            .filter_map(|room| fixture.hub.members_count(room));
+        counts.sum()
+    };
+    drop(peer);
+    let mut left = vec![members()];
+    let gone = async {
+        while left.last() != Some(&0) {
+            tokio::task::yield_now().await;
+            left.push(members());
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone)
+        .await
+        .expect("the connection leaves everything");
+    // One thread runs this test and the server: between two looks each task has had one turn.
+    let turns = left.windows(2).map(|two| two[0] - two[1]);
+    let most = turns.max().unwrap();
+    assert!(most < ROOMS / 2, "{most} rooms were left in one turn");
+}
+
+#[tokio::test]
+async fn rooms_give_back_the_memory_of_their_fullest_hour() {
+    let fixture = Fixture::new();
+    fixture.hub.create("room");
+    let mut members = Vec::new();
+    for _ in 0..500 {
+        let (peer, spark) = fixture.connect().await;
+        fixture.hub.join(&spark, "room").unwrap();
+        members.push((peer, spark));
+    }
+    let capacity = || fixture.hub.find("room").unwrap().capacity();
+    let fullest = capacity();
+    assert!(fullest >= 500);
+    // Whoever comes and goes does not make it grow and shrink.
+    for _ in 0..10 {
+        for (_, spark) in &members[300..] {
+            fixture.hub.leave(spark, "room").unwrap();
+        }
+        assert!(capacity() > fullest / 2);
+        for (_, spark) in &members[300..] {
+            fixture.hub.join(spark, "room").unwrap();
+        }
+    }
+    for (_, spark) in &members[20..] {
+        fixture.hub.leave(spark, "room").unwrap();
+    }
+    assert!(capacity() < 200, "{} for 20", capacity());
+    for (_, spark) in &members[..20] {
+        fixture.hub.leave(spark, "room").unwrap();
+    }
+    assert!(capacity() <= 32, "{} for none", capacity());
+}
+
+#[tokio::test]
 async fn destroying_a_room_empties_it() {
     let fixture = Fixture::new();
     fixture.hub.create("room");
