@@ -36,11 +36,11 @@ mod upgraded {
 pub(crate) async fn start(engine: Engine) -> SocketAddr {
     let mut config = Config::default();
     config.polling.ping_interval_ms = 1000;
-    config.polling.ping_timeout_ms = 2000;
+    config.polling.ping_timeout_ms = 5000;
     // One of the suite's messages is a little larger than the default.
     config.polling.max_payload_bytes = 2_000_000;
     config.socketio.ping_interval_ms = 1000;
-    config.socketio.ping_timeout_ms = 2000;
+    config.socketio.ping_timeout_ms = 5000;
     config.socketio.max_payload_bytes = 2_000_000;
     let server = Server::for_engine(engine, config);
     let server = server.listen(([127, 0, 0, 1], 0));

@@ -237,7 +237,7 @@ pub(crate) async fn closes_on_a_message_over_the_limit<P: Plug>() {
 }
 
 pub(crate) async fn keeps_an_idle_peer_alive<P: Plug>() {
-    let interval = Duration::from_millis(100);
+    let interval = Duration::from_millis(1500);
     let limits = Limits {
         ping_interval: Some(interval),
         ..Limits::default()
@@ -246,7 +246,7 @@ pub(crate) async fn keeps_an_idle_peer_alive<P: Plug>() {
     let mut client = plug.connect("").await.unwrap();
     recorder.opened(1).await;
     // The client's library answers pings while it waits for a message that does not come.
-    let idle = tokio::time::timeout(interval * 6, client.receive()).await;
+    let idle = tokio::time::timeout(interval * 3, client.receive()).await;
     assert!(idle.is_err(), "nothing but pings: {idle:?}");
     client.send_text("\"echo here\"").await;
     assert_eq!(client.receive().await, Got::Text("\"here\"".into()));

@@ -124,7 +124,7 @@ async fn nothing_is_taken_from_a_session_that_the_server_has_closed() {
 
 #[tokio::test]
 async fn last_packets_wait_for_their_grace_and_no_longer() {
-    let server = Binary::configured("[polling]\nclose_grace_ms = 400\n");
+    let server = Binary::configured("[polling]\nclose_grace_ms = 3000\n");
     // Within the grace.
     let mut session = Session::greeted(server.address, Version::V4).await;
     session.send_json(&[quit()]).await;
@@ -133,7 +133,7 @@ async fn last_packets_wait_for_their_grace_and_no_longer() {
     // Behind it.
     let mut session = Session::greeted(server.address, Version::V4).await;
     session.send_json(&[quit()]).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(3000)).await;
     within("the end of the grace", async {
         while session.post_reply("3").await.status == 200 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -16,9 +16,9 @@ use crate::support::{Binary, eventually, within};
 use crate::{Echo, MOMENT, SESSIONS, closed_for, metric, metric_becomes, web};
 
 /// Slow enough for a test to do something between a ping and the end, and for that to be on time on a busy machine.
-const UNHURRIED: &str = "[polling]\nping_interval_ms = 1000\nping_timeout_ms = 600\n";
-const INTERVAL: Duration = Duration::from_millis(1000);
-const TIMEOUT: Duration = Duration::from_millis(600);
+const UNHURRIED: &str = "[polling]\nping_interval_ms = 2000\nping_timeout_ms = 2000\n";
+const INTERVAL: Duration = Duration::from_millis(2000);
+const TIMEOUT: Duration = Duration::from_millis(2000);
 
 /// Serves an application in this process.
 async fn serve(handler: impl Handler, config: &str) -> (SocketAddr, Arc<Hub>) {
@@ -92,7 +92,7 @@ async fn a_panic_at_the_opening_of_a_websocket_ends_it() {
 
 /// A client that has one POST under way while the application does not read, over a ping and beyond.
 async fn is_paused_for(paused: Duration) {
-    const BEFORE_THE_PING: Duration = Duration::from_millis(100);
+    const BEFORE_THE_PING: Duration = Duration::from_millis(500);
     const ANSWERS_AFTER: Duration = Duration::from_millis(150);
     let (address, hub) = serve(Echo, UNHURRIED).await;
     let opened = Instant::now();
@@ -133,7 +133,7 @@ async fn an_application_that_reads_again_just_before_the_deadline_has_not_lost_i
 
 #[tokio::test]
 async fn an_application_that_reads_again_after_the_deadline_has_not_lost_its_client() {
-    is_paused_for(TIMEOUT + Duration::from_millis(200)).await;
+    is_paused_for(TIMEOUT + Duration::from_millis(1000)).await;
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_client_that_was_silent_before_and_after_a_pause_is_gone() {
 #[tokio::test]
 async fn a_body_that_takes_longer_than_the_heartbeat_is_not_silence() {
     const PIECES: usize = 41;
-    const PAUSE: Duration = Duration::from_millis(60);
+    const PAUSE: Duration = Duration::from_millis(110);
     let (address, _hub) = serve(Echo, UNHURRIED).await;
     let mut session = Session::open(address, Version::V4).await;
     let message = format!("4{}", "x".repeat(PIECES - 1));

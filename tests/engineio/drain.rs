@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -12,12 +12,14 @@ use stellar::config::Config;
 use stellar::engine::{CloseReason, Engine, Handler, Incoming, Spark};
 use tokio::sync::oneshot;
 
-use crate::SLACK;
 use crate::support::engineio::{Line, Reply, Request, Session, Version};
 use crate::support::{Binary, eventually, within};
 
 /// How long the actions take that are running when the server is told to end, in ms.
-const ACTIONS: [u64; 3] = [600, 1200, 1800];
+const ACTIONS: [u64; 3] = [4000, 5000, 6000];
+
+/// All that a drain may wait for takes longer than a test waits for its end.
+const LONG_DRAIN: &str = "[general]\nshutdown_timeout_ms = 600000\n[limits]\nheader_timeout_ms = 600000\n[polling]\nclose_grace_ms = 600000\n";
 
 /// Actions that have begun, on a server that has been told to end.
 struct Ending {
@@ -27,7 +29,7 @@ struct Ending {
 
 impl Ending {
     async fn begin(version: Version) -> Self {
-        let server = Binary::demo();
+        let server = Binary::configured(LONG_DRAIN);
         let mut session = Session::greeted(server.address, version).await;
         session.send_json(&ACTIONS.map(sleep)).await;
         assert_eq!(session.details().await["pendingActions"], ACTIONS.len());
@@ -119,15 +121,13 @@ async fn the_last_action_of_all_is_answered_too() {
 
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_end() {
-    let server = Binary::demo();
+    let server = Binary::configured(LONG_DRAIN);
     let mut line = Line::connect(server.address).await;
     // Its request waits first, and so is held outside of the HTTP decoder.
     let slow = Request::get("/api/sleep?sleepDuration=50");
     assert_eq!(line.exchange(&slow).await.status, 200);
-    let asked = Instant::now();
     server.terminate();
     assert_eq!(server.finished().await.code, Some(0));
-    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -156,17 +156,16 @@ async fn connections_are_kept_until_the_actions_are_done() {
 #[tokio::test]
 async fn the_program_ends_at_once_when_nobody_is_polling() {
     const SESSIONS: usize = 50;
-    let server = Binary::serve(&["--demo", "--log", "stellar_transports=debug"], "");
+    let log = &["--demo", "--log", "stellar_transports=debug"];
+    let server = Binary::serve(log, LONG_DRAIN);
     for number in 0..SESSIONS {
         // Their connections are closed again: nothing but the table knows of these sessions.
         drop(Session::open(server.address, Version::BOTH[number % 2]).await);
     }
-    let asked = Instant::now();
     server.terminate();
+    // Neither the grace for last packets nor the limit of a drain has to pass.
     let finished = server.finished().await;
     assert_eq!(finished.code, Some(0));
-    // Neither the grace for last packets nor the limit of a drain has to pass.
-    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
     let log = finished.stdout + &finished.stderr;
     assert_eq!(log.matches("connection closed").count(), SESSIONS, "{log}");
     assert_eq!(log.matches("going_away").count(), SESSIONS, "{log}");
@@ -193,7 +192,8 @@ impl Handler for Leavers {
 async fn the_application_has_heard_of_every_end_before_the_server_is_done() {
     const SESSIONS: usize = 50;
     let left = Arc::new(AtomicUsize::new(0));
-    let server = Server::for_engine(Engine::new(Leavers(Arc::clone(&left))), Config::default());
+    let config = Config::parse(LONG_DRAIN, "the test").unwrap();
+    let server = Server::for_engine(Engine::new(Leavers(Arc::clone(&left))), config);
     let bound = server.listen(([127, 0, 0, 1], 0)).bind().await.unwrap();
     let address = bound.local_addr().unwrap();
     let (stop, asked) = oneshot::channel::<()>();
@@ -201,9 +201,7 @@ async fn the_application_has_heard_of_every_end_before_the_server_is_done() {
     for number in 0..SESSIONS {
         drop(Session::open(address, Version::BOTH[number % 2]).await);
     }
-    let began = Instant::now();
     stop.send(()).unwrap();
     within("the drain", serving).await.unwrap();
-    assert!(began.elapsed() < SLACK, "{:?}", began.elapsed());
     assert_eq!(left.load(Ordering::SeqCst), SESSIONS);
 }

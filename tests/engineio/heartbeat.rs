@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use crate::support::engineio::{Opening, PRIMUS, Packet, Session, Version};
 use crate::support::{Binary, within};
 use crate::{
-    INTERVAL, MOMENT, QUICK, SESSIONS, SLACK, TIMEOUT, closed_for, metric, metric_becomes,
+    INTERVAL, PATIENT, PATIENT_TIMEOUT, QUICK, SESSIONS, SLACK, TIMEOUT, closed_for, metric,
+    metric_becomes,
 };
 
-/// What a timer may be late by where nothing else is in the way.
-const LATE: Duration = Duration::from_millis(120);
+/// More than a tick of the server's clock, by which it may be early.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Waits until the server knows the session no more, without making a request that counts as a sign of life, and
 /// returns how long that took.
@@ -20,36 +21,30 @@ async fn reaped(server: &Binary, since: Instant) -> Duration {
 
 #[tokio::test]
 async fn the_first_ping_comes_one_interval_after_the_opening() {
-    let server = Binary::configured(QUICK);
-    let mut soonest = Duration::MAX;
+    let server = Binary::configured(PATIENT);
     for _ in 0..5 {
         let before = Instant::now();
         let mut session = Session::greeted(server.address, Version::V4).await;
         assert_eq!(session.poll().await, ["2"]);
         let waited = before.elapsed();
         assert!(waited >= INTERVAL, "{waited:?}");
-        soonest = soonest.min(waited);
+        assert!(waited < INTERVAL + SLACK, "{waited:?}");
     }
-    // A busy machine may hold up one of them, but not all.
-    assert!(soonest < INTERVAL + LATE, "{soonest:?}");
 }
 
 #[tokio::test]
 async fn each_pong_is_followed_by_a_ping_one_interval_later() {
-    let server = Binary::configured(QUICK);
+    let server = Binary::configured(PATIENT);
     let mut session = Session::greeted(server.address, Version::V4).await;
     assert_eq!(session.poll().await, ["2"]);
-    let mut soonest = Duration::MAX;
     for _ in 0..5 {
         let before = Instant::now();
         session.post("3").await;
         assert_eq!(session.poll().await, ["2"]);
         let waited = before.elapsed();
-        // The timer may run from the ping instead, which the test saw a moment before it answered.
-        assert!(waited >= INTERVAL - LATE, "{waited:?}");
-        soonest = soonest.min(waited);
+        assert!(waited >= INTERVAL - TICK, "{waited:?}");
+        assert!(waited < INTERVAL + SLACK, "{waited:?}");
     }
-    assert!(soonest < INTERVAL + LATE, "{soonest:?}");
     session.post("3").await;
     session.details().await;
 }
@@ -70,15 +65,15 @@ async fn a_ping_without_a_pong_closes_after_the_timeout() {
 #[tokio::test]
 async fn asking_for_more_is_no_pong() {
     let server = Binary::configured(QUICK);
+    let before = Instant::now();
     let mut session = Session::greeted(server.address, Version::V4).await;
     assert_eq!(session.poll().await, ["2"]);
-    let since = Instant::now();
     session.start_poll().await;
     // The held GET ends with the session, and not with a second ping.
     let reply = session.polled().await;
-    let waited = since.elapsed();
-    assert!(waited >= TIMEOUT - MOMENT, "{waited:?}");
-    assert!(waited < TIMEOUT + SLACK, "{waited:?}");
+    let waited = before.elapsed();
+    assert!(waited >= INTERVAL + TIMEOUT, "{waited:?}");
+    assert!(waited < INTERVAL + TIMEOUT + SLACK, "{waited:?}");
     if reply.status == 200 {
         assert_eq!(session.packets(&reply), ["1"]);
     }
@@ -100,10 +95,11 @@ async fn a_session_that_nobody_polls_is_closed() {
 
 #[tokio::test]
 async fn a_client_that_answers_is_kept() {
-    let server = Binary::configured(QUICK);
+    let server = Binary::configured(PATIENT);
     let mut session = Session::greeted(server.address, Version::V4).await;
-    // Each interval but the last would have been its end.
-    for _ in 0..6 {
+    let began = Instant::now();
+    // Without an answer it would have ended in half of that time.
+    while began.elapsed() < 2 * (INTERVAL + PATIENT_TIMEOUT) {
         assert_eq!(session.poll().await, ["2"]);
         session.post("3").await;
     }
@@ -184,7 +180,7 @@ async fn clients_of_v3_ping_and_get_their_data_back() {
 
 #[tokio::test]
 async fn clients_of_v3_are_not_pinged() {
-    let server = Binary::configured(QUICK);
+    let server = Binary::configured(PATIENT);
     let mut session = Session::greeted(server.address, Version::V3).await;
     session.start_poll().await;
     // Nothing for three intervals but the pongs that were asked for.
@@ -216,7 +212,7 @@ async fn a_client_of_v3_that_falls_silent_is_closed() {
 
 #[tokio::test]
 async fn a_socket_is_pinged_too() {
-    let server = Binary::configured(QUICK);
+    let server = Binary::configured(PATIENT);
     let before = Instant::now();
     let mut socket = Opening::new(server.address, Version::V4).socket().await;
     let _open = socket.packet().await;
@@ -224,13 +220,16 @@ async fn a_socket_is_pinged_too() {
     for round in 1..=5 {
         assert_eq!(socket.packet().await, "2");
         let waited = before.elapsed();
-        assert!(waited >= INTERVAL * round - LATE, "{round}: {waited:?}");
+        assert!(waited >= INTERVAL * round - TICK, "{round}: {waited:?}");
         socket.send("3").await;
     }
-    let since = Instant::now();
     assert_eq!(socket.packet().await, "2");
     socket.closed().await;
-    assert!(since.elapsed() >= INTERVAL + TIMEOUT - LATE);
+    let waited = before.elapsed();
+    assert!(
+        waited >= 6 * INTERVAL + PATIENT_TIMEOUT - TICK,
+        "{waited:?}"
+    );
     metric_becomes(&server, SESSIONS, 0).await;
 }
 
@@ -240,22 +239,22 @@ async fn a_socket_of_v3_pings_and_is_answered() {
     let mut socket = Opening::new(server.address, Version::V3).socket().await;
     let _open = socket.packet().await;
     let _welcome = socket.packet().await;
+    let mut since = Instant::now();
     for number in 0..6 {
         tokio::time::sleep(INTERVAL / 2).await;
+        since = Instant::now();
         socket.send(&format!("2{number}")).await;
         assert_eq!(socket.packet().await, &*format!("3{number}"));
     }
-    let since = Instant::now();
     socket.closed().await;
     let waited = since.elapsed();
-    assert!(waited >= INTERVAL + TIMEOUT - LATE, "{waited:?}");
+    assert!(waited >= INTERVAL + TIMEOUT - TICK, "{waited:?}");
     assert!(waited < INTERVAL + TIMEOUT + SLACK, "{waited:?}");
 }
 
 #[tokio::test]
 async fn pings_go_on_during_an_upgrade() {
-    let config = QUICK.replace("upgrade_timeout_ms = 300", "upgrade_timeout_ms = 5000");
-    let server = Binary::configured(&config);
+    let server = Binary::configured(&format!("{PATIENT}upgrade_timeout_ms = 60000\n"));
     let mut session = Session::greeted(server.address, Version::V4).await;
     let mut socket = session.socket().await;
     socket.send("2probe").await;
@@ -274,7 +273,7 @@ async fn pings_go_on_during_an_upgrade() {
 
 #[tokio::test]
 async fn an_upgrade_does_not_keep_a_silent_client_alive() {
-    let config = QUICK.replace("upgrade_timeout_ms = 300", "upgrade_timeout_ms = 8000");
+    let config = QUICK.replace("upgrade_timeout_ms = 1000", "upgrade_timeout_ms = 60000");
     let server = Binary::configured(&config);
     let before = Instant::now();
     let session = Session::greeted(server.address, Version::V4).await;
@@ -289,7 +288,7 @@ async fn an_upgrade_does_not_keep_a_silent_client_alive() {
 
 #[tokio::test]
 async fn pings_move_to_the_socket_with_the_upgrade() {
-    let server = Binary::configured(QUICK);
+    let server = Binary::configured(PATIENT);
     let mut session = Opening::new(server.address, Version::V4).door(PRIMUS);
     session = session.query("x=1");
     let mut session = session.session().await;

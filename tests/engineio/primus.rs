@@ -10,8 +10,8 @@ use crate::support::engineio::{ENGINE, Opening, PRIMUS, Packet, Session, Version
 use crate::{SESSIONS, SLACK, closed_for, metric, metric_becomes};
 
 /// Primus's heartbeat is quick, that of engine.io is not.
-const QUICK: &str = "[limits]\nping_interval_ms = 300\n";
-const INTERVAL: Duration = Duration::from_millis(300);
+const QUICK: &str = "[limits]\nping_interval_ms = 1500\n";
+const INTERVAL: Duration = Duration::from_millis(1500);
 
 async fn greeted(server: &Binary, version: Version) -> Session {
     let opening = Opening::new(server.address, version).door(PRIMUS);
@@ -100,7 +100,7 @@ async fn primus_pings_come_on_top() {
 #[tokio::test]
 async fn both_heartbeats_run_at_once() {
     let server = Binary::configured(
-        "[limits]\nping_interval_ms = 300\n[polling]\nping_interval_ms = 200\nping_timeout_ms = 200\n",
+        "[limits]\nping_interval_ms = 1500\n[polling]\nping_interval_ms = 1000\nping_timeout_ms = 5000\n",
     );
     let mut session = greeted(&server, Version::V4).await;
     let (mut engine, mut primus) = (0, 0);
@@ -148,7 +148,7 @@ async fn the_other_door_has_one_heartbeat_only() {
         session.start_poll().await;
         sessions.push(session);
     }
-    tokio::time::sleep(4 * INTERVAL).await;
+    tokio::time::sleep(2 * INTERVAL).await;
     for session in &mut sessions {
         assert!(session.is_held());
     }
@@ -157,8 +157,8 @@ async fn the_other_door_has_one_heartbeat_only() {
 
 #[tokio::test]
 async fn the_heartbeat_goes_on_after_the_upgrade() {
-    // An upgrade may take a good part of a quick interval.
-    let server = Binary::configured("[limits]\nping_interval_ms = 800\n");
+    // An upgrade may take a good part of an interval.
+    let server = Binary::configured(QUICK);
     let mut session = greeted(&server, Version::V4).await;
     let mut socket = session.upgrade().await;
     // One may have come with the last GET.

@@ -9,8 +9,8 @@ use crate::support::Binary;
 use crate::support::engineio::{Session, Socket, Version};
 use crate::{MOMENT, SESSIONS, SLACK, metric, metric_becomes};
 
-const UPGRADE_TIMEOUT: Duration = Duration::from_millis(300);
-const DEADLINE: &str = "[polling]\nupgrade_timeout_ms = 300\n";
+const UPGRADE_TIMEOUT: Duration = Duration::from_millis(1500);
+const DEADLINE: &str = "[polling]\nupgrade_timeout_ms = 1500\n";
 const FAILED: &str = "stellar_upgrades_total{result=\"failed\"}";
 
 /// A session that polls as if nothing had happened, and can be upgraded still. `failures` have been counted by now.

@@ -28,8 +28,9 @@ pub(crate) use server::Running;
 pub(crate) use wire::{Close, Event, Refused};
 pub(crate) use ws::Client;
 
-/// How long any single condition may take before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long any single condition may take before a test gives up: a net for what never comes, and nothing that a slow or
+/// busy machine should ever get near.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for a future, and fails with `what` if it takes longer than [`PATIENCE`].
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -75,6 +75,11 @@ impl Raw {
         }
     }
 
+    /// Where it connects from.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     /// A finished WebSocket handshake for `path`.
     pub(crate) async fn upgraded(address: SocketAddr, path: &str) -> Self {
         Self::connect(address).await.upgrade(path).await
