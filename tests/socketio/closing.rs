@@ -1,7 +1,5 @@
 //! How connections end, from either side (§2.2).
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use stellar::app::App;
 use stellar::config::Config;
@@ -232,12 +230,18 @@ async fn clients_that_break_off_leave_their_rooms() {
     assert_eq!(metric(&server, &closed_for("peer_gone")).await, 4);
 }
 
+/// A drain may last as long as it takes.
+const LONG_DRAIN: &str = "[general]\nshutdown_timeout_ms = 600000\n";
+
+/// How long an action runs, in ms: longer than a client on a busy machine takes to look at it.
+const SLEEP: u64 = 4000;
+
 /// Opens clients of every kind, of which each has an action running.
-async fn busy_clients(server: &Binary, sleep_ms: u64) -> Vec<Peer> {
+async fn busy_clients(server: &Binary) -> Vec<Peer> {
     let mut clients = Vec::new();
     for kind in Kind::ALL {
         let mut ann = Peer::connected(server.address, kind).await;
-        let params = json!({"action": "sleep", "sleepDuration": sleep_ms});
+        let params = json!({"action": "sleep", "sleepDuration": SLEEP});
         ann.send(format!("427[\"action\",{}]", json!({ "params": params })))
             .await;
         assert_eq!(ann.details().await["pendingActions"], 1);
@@ -248,10 +252,10 @@ async fn busy_clients(server: &Binary, sleep_ms: u64) -> Vec<Peer> {
 
 #[tokio::test]
 async fn a_server_that_stops_answers_first_and_asks_to_come_back() {
-    let server = Binary::demo();
-    let clients = busy_clients(&server, 700).await;
+    let server = Binary::configured(LONG_DRAIN);
+    let clients = busy_clients(&server).await;
     let ends = clients.into_iter().map(|mut ann| async move {
-        assert_eq!(ann.answer(7).await["sleepDuration"], 700);
+        assert_eq!(ann.answer(7).await["sleepDuration"], SLEEP);
         assert_eq!(ann.rest_of_the_server().await, [""; 0]);
     });
     server.terminate();
@@ -262,10 +266,11 @@ async fn a_server_that_stops_answers_first_and_asks_to_come_back() {
 
 #[tokio::test]
 async fn a_server_that_stops_for_good_says_so() {
-    let server = Binary::configured("[general]\ndestroy_clients_on_shutdown = true\n");
-    let clients = busy_clients(&server, 200).await;
+    let config = format!("{LONG_DRAIN}destroy_clients_on_shutdown = true\n");
+    let server = Binary::configured(&config);
+    let clients = busy_clients(&server).await;
     let ends = clients.into_iter().map(|mut ann| async move {
-        assert_eq!(ann.answer(7).await["sleepDuration"], 200);
+        assert_eq!(ann.answer(7).await["sleepDuration"], SLEEP);
         assert_eq!(ann.rest_of_the_server().await, ["41"]);
     });
     server.terminate();
@@ -276,15 +281,15 @@ async fn a_server_that_stops_for_good_says_so() {
 
 #[tokio::test]
 async fn clients_that_are_not_connected_do_not_hold_up_the_end() {
-    let server = Binary::demo();
+    // All that the end may wait for takes longer than the test.
+    let server = Binary::configured(
+        "[general]\nshutdown_timeout_ms = 600000\n[socketio]\nconnect_timeout_ms = 600000\nclose_grace_ms = 600000\n",
+    );
     let mut clients = Vec::new();
     for kind in Kind::CONNECTING {
         clients.push(Peer::open(server.address, kind).await);
     }
-    let began = Instant::now();
     server.terminate();
     let finished = server.finished().await;
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -149,12 +149,12 @@ async fn they_see_the_request_and_nothing_that_is_not_the_clients() {
 
 #[tokio::test]
 async fn who_is_in_one_is_in_time_but_not_known_to_the_app() {
-    let (server, left) = start(200).await;
+    let (server, left) = start(1500).await;
     let mut ann = Peer::open(server.address, Kind::ALL[1]).await;
     ann.send("40/news,").await;
     ann.wait_for("40/news,{").await;
     // Longer than the time to connect.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2000)).await;
     ann.send("42/news,1[\"publish\",\"rain\"]").await;
     ann.wait_for("43/news,1[").await;
     assert_eq!(server.hub.len(), 0);

@@ -12,8 +12,8 @@ use crate::support::server::start;
 use crate::support::socketio::{Kind, Peer, text};
 use crate::{CONNECTED, SLACK, closed_for, metric};
 
-const TIMEOUT: Duration = Duration::from_millis(400);
-const QUICK: &str = "[socketio]\nconnect_timeout_ms = 400\n";
+const TIMEOUT: Duration = Duration::from_millis(1500);
+const QUICK: &str = "[socketio]\nconnect_timeout_ms = 1500\n";
 
 /// Waits for the end of a client that was opened at `since`. Nothing may be said to it.
 async fn is_closed_in_time(ann: &mut Peer, since: Instant, kind: Kind) {

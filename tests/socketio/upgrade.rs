@@ -55,17 +55,16 @@ async fn a_get_is_held_until_the_probe_and_released_every_100_ms_behind_it() {
         let mut socket = session.socket().await;
         tokio::time::sleep(2 * MOMENT).await;
         assert!(session.is_held(), "nothing was probed yet");
+        let began = std::time::Instant::now();
         socket.send("2probe").await;
         assert_eq!(socket.packet().await, "3probe");
         let reply = session.polled().await;
         assert_eq!(session.packets(&reply), ["6"]);
-        let began = std::time::Instant::now();
-        let mut released = 0;
-        while began.elapsed() < Duration::from_secs(1) {
+        for _ in 0..5 {
             assert_eq!(session.poll().await, ["6"]);
-            released += 1;
         }
-        assert!((2..=14).contains(&released), "{released} in a second");
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(400), "{took:?} for six");
         socket.send("5").await;
         ann.take_over(socket);
         ann.details().await;
@@ -135,7 +134,7 @@ async fn a_socket_that_goes_before_the_switch_leaves_the_client_on_polling() {
 
 #[tokio::test]
 async fn a_socket_that_never_switches_leaves_the_client_on_polling() {
-    let server = Binary::configured("[socketio]\nupgrade_timeout_ms = 300\n");
+    let server = Binary::configured("[socketio]\nupgrade_timeout_ms = 1500\n");
     let mut failures = 0;
     for kind in POLLING {
         for probes in [false, true] {
