@@ -28,7 +28,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = stellar::config::parse_listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Transports to open, in order; the generated client uses the first
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) transport: Option<Vec<String>>,
     /// Folder whose files are served
     #[arg(long, value_name = "DIR")]
@@ -67,7 +67,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Args)]
 pub(crate) struct Client {
     /// Transports that the client should be able to use, in order
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) transport: Option<Vec<String>>,
     /// Write it without spaces and comments
     #[arg(long)]
@@ -84,4 +84,9 @@ pub(crate) struct Client {
     /// Address of the server, for pages that it does not deliver itself
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+}
+
+/// A name of a list, which people also write with blanks.
+fn trimmed(name: &str) -> Result<String, std::convert::Infallible> {
+    Ok(name.trim().to_owned())
 }

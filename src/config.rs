@@ -15,6 +15,7 @@ use crate::app;
 use crate::engine::{Limits, Origins};
 
 mod listen;
+mod networks;
 mod transports;
 mod words;
 
@@ -75,7 +76,8 @@ pub struct Access {
     pub origins: Vec<String>,
     /// WebSocket sub-protocols that are agreed to, of those that a client offers. None: the first that it offers.
     pub subprotocols: Vec<String>,
-    /// Networks whose `X-Forwarded-*` headers are believed.
+    /// Networks whose `X-Forwarded-*` headers are believed. In a file, single addresses as well.
+    #[serde(deserialize_with = "networks::deserialize")]
     pub trusted_proxies: Vec<IpNet>,
     /// Sockets open at once. 0: as many as the file limit allows, less a reserve.
     pub max_connections: usize,

@@ -32,10 +32,18 @@ pub(crate) fn format_asked_for() -> LogFormat {
 ///
 /// When the filter is none.
 pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
+    if let Some(word) = filter.split(',').find(|part| is_no_level(part.trim())) {
+        return Err(format!(
+            "--log {filter}: `{word}` is no level: write error, warn, info, debug or trace, or a part of the program with \
+             its level, such as stellar_transports=debug"
+        ));
+    }
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| format!("--log {filter}: {error}; try info or debug"))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would tell them on standard error, which is what has failed, and panic: whoever reads the log may end first.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text if std::io::stderr().is_terminal() => log.init(),
@@ -49,6 +57,16 @@ pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether a part of a filter is a single word that is no level. The filter takes it for a part of the program, which is
+/// then missing from the log.
+fn is_no_level(part: &str) -> bool {
+    let is_word = !part.is_empty() && !part.contains(['=', '[', ':']);
+    is_word
+        && part
+            .parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_err()
 }
 
 /// Says why the program ends, or what has gone wrong in it.

@@ -21,19 +21,31 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
+    let wrong = |why: &str| Err(format!("{EXPECTED}, but found `{text}`: {why}"));
+    if text.contains("://") {
+        return wrong("leave out the scheme");
+    }
     let (host, port) = text.rsplit_once(':').unwrap_or((HOST_OF_A_PORT, text));
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let Some(port) = is_port.then(|| port.parse::<u16>().ok()).flatten() else {
-        let range = if is_port {
-            "ports are 0 to 65535"
-        } else {
-            "there is no port"
+        return match (is_port, host, port) {
+            (true, ..) => wrong("ports are 0 to 65535"),
+            (false, HOST_OF_A_PORT, _) | (false, _, "") => wrong("there is no port"),
+            (false, ..) => wrong(&format!("`{port}` is no port")),
         };
-        return Err(format!("{EXPECTED}, but found `{text}`: {range}"));
     };
     let ip = match host {
         HOST_OF_A_PORT => IpAddr::from(HOST),
         "" => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        // An address of version 6 without brackets: its last group was taken for a port.
+        name if name.contains([':', '/', '[', ']']) => {
+            return wrong("write addresses of version 6 in brackets");
+        }
+        "*" => {
+            return wrong(&format!(
+                "every address is :{port}, or [::]:{port} with version 6"
+            ));
+        }
         name => return resolve(name, port).map_err(|why| format!("{EXPECTED}, but {why}")),
     };
     Ok(SocketAddr::from((ip, port)))
@@ -43,12 +55,6 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
 const HOST_OF_A_PORT: &str = "/";
 
 fn resolve(name: &str, port: u16) -> Result<SocketAddr, String> {
-    // An address of version 6 without brackets: its last group was taken for a port.
-    if name.contains([':', '/', '[', ']']) {
-        return Err(format!(
-            "found `{name}:{port}`: write addresses of version 6 in brackets"
-        ));
-    }
     let known = (name, port)
         .to_socket_addrs()
         .map_err(|error| format!("`{name}` has no address: {error}"))?;
@@ -107,11 +113,13 @@ mod tests {
             ("nonsense", "no port"),
             ("", "no port"),
             ("localhost:", "no port"),
-            ("localhost:http", "no port"),
+            ("localhost:http", "`http` is no port"),
             ("127.0.0.1:70000", "0 to 65535"),
             ("-1", "no port"),
             ("::1:8080", "brackets"),
-            ("http://127.0.0.1:8080", "brackets"),
+            ("http://127.0.0.1:8080", "scheme"),
+            ("https://example.com", "scheme"),
+            ("*:8080", ":8080"),
             ("name.invalid:8080", "has no address"),
         ] {
             let error = parse_listen(text).unwrap_err();

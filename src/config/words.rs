@@ -290,7 +290,10 @@ mod tests {
             ("listen = \"nonsense\"\n", ["line 1: listen: ", "no port"]),
             (
                 "[access]\ntrusted_proxies = [\"10.0.0.0/8\", \"x\"]\n",
-                ["line 2: access.trusted_proxies: ", "IP"],
+                [
+                    "line 2: access.trusted_proxies: expected an address or a network",
+                    "found `x`",
+                ],
             ),
             (
                 "[genral]\nserver_name = \"x\"\n",

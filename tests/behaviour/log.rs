@@ -1,5 +1,7 @@
 //! What the program logs, and how.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::binary::{Finished, run, write_config};
@@ -33,6 +35,24 @@ async fn a_log_that_is_no_terminal_has_no_escapes() {
     let finished = server.finished().await;
     assert!(!finished.stderr.contains('\u{1b}'), "{finished:?}");
     assert!(!finished.stdout.contains('\u{1b}'), "{finished:?}");
+}
+
+/// A log is often piped into something else, which may end first.
+#[tokio::test]
+async fn a_log_that_nobody_reads_any_more_ends_nothing() {
+    for arguments in [
+        &["--log", "debug"][..],
+        &["--log", "debug", "--log-format", "json"],
+    ] {
+        let mut command = Command::new("sh");
+        // Here every write fails, as it does into such a pipe.
+        let without = "exec \"$0\" \"$@\" 2>/dev/full";
+        command.args(["-c", without, env!("CARGO_BIN_EXE_stellar")]);
+        let server = Binary::spawn(command, arguments, "");
+        server.primus().await.details().await;
+        server.terminate();
+        assert_eq!(server.finished().await.code, Some(0), "{arguments:?}");
+    }
 }
 
 /// Every line is an object with these, and the level and message of each are given back.

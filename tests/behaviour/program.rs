@@ -41,6 +41,8 @@ async fn a_bad_flag_is_2() {
     assert_one_line(&finished, 2, &["--lisen", "--listen"]);
     let finished = serve(&["--log", "stellar=loud"]).await;
     assert_one_line(&finished, 2, &["--log", "stellar=loud"]);
+    let finished = serve(&["--log", "verbose"]).await;
+    assert_one_line(&finished, 2, &["--log", "`verbose` is no level", "info"]);
 }
 
 #[tokio::test]
@@ -71,6 +73,22 @@ async fn a_transport_that_is_unknown_or_named_twice_is_2() {
     assert_one_line(&finished, 2, &["`ws`", "twice"]);
     let finished = serve(&["--transport", ""]).await;
     assert_one_line(&finished, 2, &["transport"]);
+}
+
+#[tokio::test]
+async fn blanks_in_a_list_of_transports_mean_nothing() {
+    let server = Binary::serve(&["--transport", "ws, polling"], "");
+    assert!(
+        server
+            .announcement
+            .iter()
+            .any(|it| it.contains("/engine.io"))
+    );
+    let client = run(&["client", "--transport", "ws, polling"]).await;
+    assert_eq!(
+        client.stdout,
+        run(&["client", "--transport", "ws,polling"]).await.stdout
+    );
 }
 
 #[tokio::test]
