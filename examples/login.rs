@@ -2,7 +2,7 @@
 //!
 //!     cargo run --example login
 //!
-//! Then:
+//! A program of your own needs the packages `http` and `uuid` for it, besides those of the README. Then:
 //!
 //!     curl -i -d 'name=ann&password=violet' http://127.0.0.1:8080/api/login      (answers with a cookie)
 //!     npx wscat -H 'cookie: session=…' -c ws://127.0.0.1:8080/ws
