@@ -80,7 +80,7 @@ async fn clumsy(texts: BTreeMap<String, String>) -> (Running, Client) {
             Ok::<(), ActionError>(())
         }));
     let config = config(|config| {
-        config.general.action_timeout_ms = 100;
+        config.general.action_timeout_ms = 2000;
         config.general.simultaneous_actions = 1;
         config.errors.texts = texts;
     });

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::support::{Binary, Client, Close, within};
 
-const INTERVAL: Duration = Duration::from_millis(300);
-const CONFIG: &str = "[limits]\nping_interval_ms = 300\n";
+const INTERVAL: Duration = Duration::from_millis(1500);
+const CONFIG: &str = "[limits]\nping_interval_ms = 1500\n";
 
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -55,12 +55,12 @@ async fn a_silent_peer_is_dropped_after_a_missed_interval() {
     let server = Binary::configured(CONFIG);
     for path in ["/primus", "/ws"] {
         let mut ann = Client::greeted(server.address, path).await;
+        let last_word = Instant::now();
         ann.details().await;
         let asked_before = ann.pings + ann.controls.len();
         ann.go_silent();
-        let silent_since = Instant::now();
         let close = ann.closed().await;
-        let waited = silent_since.elapsed();
+        let waited = last_word.elapsed();
         let asked = ann.pings + ann.controls.len();
         assert!(asked > asked_before, "{path}: it was asked first");
         // A tick's worth less than the interval, because it may end between two ticks.
@@ -95,7 +95,7 @@ async fn a_client_that_answers_only_pings_of_primus_is_kept() {
     let server = Binary::configured(CONFIG);
     let mut ann = server.primus().await;
     ann.go_silent();
-    for _ in 0..6 {
+    for _ in 0..4 {
         let ping = ann.wait_control("primus::ping::").await;
         let number = sent_at(&ping);
         ann.send_past_silence(&format!("\"primus::pong::{number}\""))
@@ -113,7 +113,7 @@ async fn any_data_is_a_sign_of_life() {
         ann.go_silent();
         let mut packets = 0;
         // Each ping but the last would have been its end.
-        while ann.pings + ann.controls.len() < 5 {
+        while ann.pings + ann.controls.len() < 4 {
             ann.send_past_silence("{\"event\":\"detailsView\"}").await;
             ann.count(1);
             packets += 1;
@@ -139,7 +139,7 @@ async fn an_interval_of_zero_turns_pings_off() {
 #[tokio::test]
 async fn clients_that_come_at_once_are_not_pinged_at_once() {
     const CLIENTS: usize = 50;
-    const INTERVAL_MS: u64 = 2000;
+    const INTERVAL_MS: u64 = 5000;
     let server = Binary::configured(&format!("[limits]\nping_interval_ms = {INTERVAL_MS}\n"));
     let opening = (0..CLIENTS).map(|_| async {
         let mut client = server.primus().await;

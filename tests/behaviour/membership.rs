@@ -1,6 +1,6 @@
 //! Being in rooms: joining, leaving, and looking at the members (checks 40–45, 52, 61–62).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -145,14 +145,12 @@ async fn check_052_members_are_counted_also_after_an_abrupt_end() {
     bob.request(json!({"event": "roomLeave", "room": "defaultRoom"}))
         .await;
     assert_eq!(members_count(&mut ann).await, 2);
-    let gone = Instant::now();
     cid.drop_abruptly();
     let hub = &server.hub;
     eventually("the member to be gone", || {
         hub.members_count("defaultRoom") == Some(1)
     })
     .await;
-    assert!(gone.elapsed() < Duration::from_secs(1));
     assert_eq!(members_count(&mut ann).await, 1);
 }
 

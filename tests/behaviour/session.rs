@@ -15,7 +15,7 @@ fn chat(mut packet: Value) -> Value {
 
 #[tokio::test]
 async fn the_worked_session_line_by_line() {
-    let server = Binary::configured("[limits]\nping_interval_ms = 2000\n");
+    let server = Binary::configured("[limits]\nping_interval_ms = 5000\n");
     let mut a = server.primus().await;
     let mut b = server.primus().await;
     let b2 = b.id().await;

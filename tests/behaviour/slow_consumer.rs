@@ -100,7 +100,7 @@ async fn a_socket_that_takes_nothing_is_cut_with_4002() {
 async fn a_slow_reader_that_keeps_up_is_kept() {
     let config = config(|config| {
         config.limits.max_outbox_bytes = 64 * 1024;
-        config.limits.write_timeout_ms = 1000;
+        config.limits.write_timeout_ms = 10_000;
     });
     let server = start(App::builder(), config).await;
     let mut slow = sluggish(&server, "/ws").await;

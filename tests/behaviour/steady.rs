@@ -10,7 +10,7 @@ use crate::support::server::{config, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_sends_without_a_pause_is_not_late_with_any_message() {
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(2);
     let options = config(|config| {
         config.limits.receive_timeout_ms = limit.as_millis() as u64;
         config.limits.write_timeout_ms = 2 * limit.as_millis() as u64;
@@ -20,7 +20,7 @@ async fn a_client_that_sends_without_a_pause_is_not_late_with_any_message() {
     ann.join("defaultRoom").await;
     let packet = json!({"event": "say", "room": "defaultRoom", "message": "x".repeat(200_000)});
     let started = Instant::now();
-    while started.elapsed() < limit * 6 {
+    while started.elapsed() < limit * 2 {
         let number = ann.send_all((0..4).map(|_| packet.clone())).await;
         assert_eq!(ann.answer(number).await["status"], "OK");
         ann.so_far().await;
