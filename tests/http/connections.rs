@@ -1,11 +1,12 @@
 //! What an action sees of an HTTP request, and what it may change of the answer.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
 use serde_json::{Value, json};
 use stellar::app::{Action, App, AppBuilder, ConnectionType, Context};
+use tokio::sync::Semaphore;
 
 use crate::support::server::{self, Running, config};
 use crate::support::{eventually, within};
@@ -120,10 +121,12 @@ async fn check_096_nothing_stays_behind() {
 #[tokio::test]
 async fn check_096_an_action_is_finished_though_its_caller_hangs_up() {
     let (finished, mut is_finished) = tokio::sync::mpsc::channel(1);
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
     let slow = Action::new("slow", move |_context, _: Value| {
-        let finished = finished.clone();
+        let (finished, gate) = (finished.clone(), Arc::clone(&gate));
         async move {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            gate.acquire().await.unwrap().forget();
             finished.send(()).await.ok();
             Ok(json!({}))
         }
@@ -135,6 +138,7 @@ async fn check_096_an_action_is_finished_though_its_caller_hangs_up() {
         .await;
     eventually("the connection", || server.app.connections().len() == 1).await;
     drop(caller);
+    opened.add_permits(1);
     within("the end of the action", is_finished.recv())
         .await
         .unwrap();

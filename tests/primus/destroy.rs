@@ -130,10 +130,8 @@ async fn a_timeout_spreads_the_ends_and_lets_nobody_in_meanwhile() {
         .collect();
     ends.sort();
     within("the end", destroying).await.unwrap();
-    let took = start.elapsed();
     // Ten ends, one at each tick of 50 ms.
-    assert!(ends[9] - ends[0] >= Duration::from_millis(350), "{ends:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(ends[9] >= Duration::from_millis(400), "{ends:?}");
     within("the end of listening", world.serving).await.unwrap();
 }
 
@@ -180,10 +178,9 @@ async fn a_client_or_handler_that_never_comes_to_an_end_is_not_waited_for() {
     let (_silent, _) = world.client().await;
     let start = Instant::now();
     let how = Destroy::new().grace(Duration::from_millis(500));
-    world.primus.destroy(how).await;
+    within("the end", world.primus.destroy(how)).await;
     let took = start.elapsed();
     assert!(took >= Duration::from_millis(500), "{took:?}");
-    assert!(took < Duration::from_secs(2), "{took:?}");
     within("the end of listening", world.serving).await.unwrap();
 }
 

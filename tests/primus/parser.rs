@@ -42,7 +42,7 @@ fn backwards(text: &str) -> String {
 
 #[tokio::test]
 async fn everything_goes_through_it_control_strings_too() {
-    let interval = Some(Duration::from_millis(300));
+    let interval = Some(Duration::from_secs(1));
     let builder = Primus::builder()
         .parser(Backwards)
         .ping_interval(interval)
