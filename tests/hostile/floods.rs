@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use crate::Arena;
 use crate::raw::{self, PING, Raw, TEXT};
 use crate::support::binary::stellar;
-use crate::support::{Binary, Client, within};
+use crate::support::{Binary, Client, PATIENCE, within};
 
 /// Growth of resident memory that says nothing, in kB.
 const NOISE: u64 = 8 * 1024;
-
-/// A deadline of half a second, and what a busy machine may add to it.
-const SOON: Duration = Duration::from_secs(6);
 
 /// A small outbox, so that a peer that takes nothing soon is over it.
 const SMALL_OUTBOX: &str = "[limits]\nmax_outbox_bytes = 65536\nclose_timeout_ms = 500\n";
 
 const SLOW_CONSUMER: &str = "stellar_connections_closed_total{reason=\"slow_consumer\"}";
+
+/// More than a peer's system, ours and the outbox take together, in answers.
+const ENOUGH: usize = 2_000_000;
 
 /// Has a peer that reads nothing cause answers until it is cut as a slow consumer, and goes on until it is gone.
 async fn is_cut_without_reading(arena: &mut Arena, door: &str, frame: &[u8]) {
@@ -31,7 +31,6 @@ async fn is_cut_without_reading(arena: &mut Arena, door: &str, frame: &[u8]) {
         .upgrade(door)
         .await;
     let thousand = frame.repeat(1000);
-    let began = Instant::now();
     let mut sent = 0_usize;
     let mut peak = before;
     let mut cut = None;
@@ -47,10 +46,10 @@ async fn is_cut_without_reading(arena: &mut Arena, door: &str, frame: &[u8]) {
         match cut {
             // The socket goes away with the close deadline, though there always is something more to read.
             Some(cut) => assert!(
-                cut.elapsed() < SOON,
+                cut.elapsed() < PATIENCE,
                 "cut, but still there after {sent} frames"
             ),
-            None => assert!(began.elapsed() < 3 * SOON, "not cut after {sent} frames"),
+            None => assert!(sent < ENOUGH, "not cut after {sent} frames"),
         }
     }
     arena.counts(SLOW_CONSUMER).await;
@@ -122,7 +121,7 @@ async fn a_flood_after_the_close_ends_on_its_deadline() {
         let writers: Vec<_> = attackers.iter().map(flood).collect();
         let began = Instant::now();
         while !writers.iter().all(JoinHandle::is_finished) {
-            if began.elapsed() > SOON {
+            if began.elapsed() > PATIENCE {
                 // So that the writers end with the test.
                 for attacker in &attackers {
                     let _closed = attacker.shutdown(Shutdown::Both);

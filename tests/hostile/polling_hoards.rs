@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Arena;
+use crate::support::PATIENCE;
 use crate::support::engineio::{ENGINE, Line, PRIMUS, Packet, Request, Session, Socket, Version};
 
 /// Sessions that nobody cares for end within half a second. Nobody is over a limit by their number.
@@ -16,7 +17,7 @@ const REAPED: &str = "stellar_connections_closed_total{reason=\"heartbeat_missed
 async fn all_are_reaped(arena: &Arena) {
     let began = Instant::now();
     while arena.metric(OPEN).await > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "some are left");
+        assert!(began.elapsed() < PATIENCE, "some are left");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

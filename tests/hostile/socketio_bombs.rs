@@ -53,15 +53,17 @@ async fn attachments_of_packets_that_are_never_complete_are_let_go() {
     const BYTES: usize = 700_000;
     /// Of one packet: nine pieces, of which none is too large by itself.
     const HELD: u64 = 9 * BYTES as u64 / 1024;
-    const DEADLINE: Duration = Duration::from_secs(2);
+    /// Clients on a busy machine have sent all that they have by then.
+    const DEADLINE: Duration = Duration::from_secs(10);
+    const ROUNDS: usize = 3;
     let mut arena = Arena::configured(
-        "[limits]\nreceive_timeout_ms = 2000\n[socketio]\nmax_payload_bytes = 2000000\n",
+        "[limits]\nping_interval_ms = 0\nreceive_timeout_ms = 10000\n[polling]\nping_interval_ms = 3600000\n[socketio]\nping_interval_ms = 3600000\nmax_payload_bytes = 2000000\n",
     )
     .await;
     let mut neighbours = neighbours(&arena).await;
     let before = arena.memory();
     let mut rounds = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..ROUNDS {
         let mut attackers = Vec::new();
         for number in 0..ATTACKERS / 2 {
             let kind = Kind::PLAIN[number % 4];
@@ -83,9 +85,9 @@ async fn attachments_of_packets_that_are_never_complete_are_let_go() {
     println!("{rounds:?} kB behind each round of {DEADLINE:?}");
     // Were they kept, each round would add as much as this.
     let round = HELD * ATTACKERS as u64 / 2;
-    assert!(rounds[3] < rounds[0] + round, "{rounds:?} kB");
+    assert!(rounds[ROUNDS - 1] < rounds[0] + round, "{rounds:?} kB");
     let late = "stellar_connections_closed_total{reason=\"receive_timeout\"}";
-    arena.reaches(late, 4 * ATTACKERS as u64 / 2).await;
+    arena.reaches(late, (ROUNDS * ATTACKERS / 2) as u64).await;
     arena.survives().await;
 }
 

@@ -4,28 +4,43 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Arena;
+use crate::support::PATIENCE;
 use crate::support::engineio::{Line, Packet, Request, Version};
 use crate::support::socketio::{DOOR, Kind, Peer, text};
 
-/// Sessions that nobody cares for end within half a second. Nobody is over a limit by their number.
-const QUICK: &str = "[socketio]\nping_interval_ms = 300\nping_timeout_ms = 200\nupgrade_timeout_ms = 300\nconnect_timeout_ms = 400\nmax_sessions = 1000000\nmax_sessions_per_address = 1000000\n[limits]\nping_interval_ms = 3000\nreceive_timeout_ms = 300\n";
+/// Sessions that nobody cares for end soon, but not before a client on a busy machine has done what it came for. Nobody is
+/// over a limit by their number.
+const QUICK: &str = "[socketio]\nping_interval_ms = 1000\nping_timeout_ms = 4000\nupgrade_timeout_ms = 4000\nconnect_timeout_ms = 4000\nmax_sessions = 1000000\nmax_sessions_per_address = 1000000\n[limits]\nping_interval_ms = 5000\nreceive_timeout_ms = 4000\n";
 
 /// What is still remembered of a connection is forgotten within an interval of the sweep.
-const SWEEP: Duration = Duration::from_secs(3);
+const SWEEP: Duration = Duration::from_secs(5);
 
 const OPEN: &str = "stellar_connections{transport=\"socketio\"}";
 /// Sessions, connected or not, hold a file while they have a socket, and a place in the table. Whoever is not
 /// connected is seen in neither of the metrics, so the test waits for its deadline.
-const DEADLINES: Duration = Duration::from_secs(1);
+const DEADLINES: Duration = Duration::from_secs(5);
 
-/// Waits until nobody is connected any more, and nobody can be who was not.
-async fn all_are_reaped(arena: &mut Arena) {
+/// Waits until nobody is connected any more, nobody can be who was not, and nobody is remembered.
+async fn all_are_forgotten(arena: &mut Arena) {
     let began = Instant::now();
     while arena.metric(OPEN).await > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "some are left");
+        assert!(began.elapsed() < PATIENCE, "some are left");
         serve_for(arena, Duration::from_millis(50)).await;
     }
-    serve_for(arena, DEADLINES).await;
+    serve_for(arena, DEADLINES + SWEEP).await;
+}
+
+/// Waits until the server takes less than this many kB. What is let go may be late on a busy machine.
+async fn shrinks_below(arena: &mut Arena, bound: u64, levels: &[u64]) {
+    let began = Instant::now();
+    while arena.memory() >= bound {
+        let now = arena.memory();
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{now} kB, and not below {bound}, after {levels:?}"
+        );
+        serve_for(arena, Duration::from_millis(100)).await;
+    }
 }
 
 /// The bystander has to show signs of life while a test waits for a time.
@@ -121,17 +136,14 @@ async fn leave_nothing_behind(stage: Stage) -> String {
                 }
             }
         }
-        all_are_reaped(&mut arena).await;
-        serve_for(&mut arena, SWEEP).await;
+        all_are_forgotten(&mut arena).await;
         parts.push(arena.memory());
     }
     let told =
         format!("{stage:?}: {before} kB before, {most} kB at most, {parts:?} kB after each part");
-    let last = parts[PARTS - 1];
-    assert!(last < before + MARGIN, "{before} kB, then {parts:?} kB");
     // The allocator may give back more after one part than after another.
     let warm = parts[0].max(parts[1]);
-    assert!(last < warm + SLOPE, "{parts:?} kB");
+    shrinks_below(&mut arena, (before + MARGIN).min(warm + SLOPE), &parts).await;
     arena.survives().await;
     told
 }
@@ -227,8 +239,7 @@ async fn abandon_all(arena: &mut Arena, cycles: usize) {
         futures_util::future::join_all(ways).await;
         arena.serves().await;
     }
-    all_are_reaped(arena).await;
-    serve_for(arena, SWEEP).await;
+    all_are_forgotten(arena).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,7 +255,7 @@ async fn what_is_begun_and_not_finished_leaves_nothing_behind() {
     arena.serves().await;
     let after = arena.memory();
     println!("{warm} kB after {CYCLES} cycles, {after} kB after twice as many");
-    assert!(after < warm + SLOPE, "{warm} kB, then {after} kB");
+    shrinks_below(&mut arena, warm + SLOPE, &[warm, after]).await;
     assert_eq!(arena.metric(OPEN).await, 0);
     crate::support::eventually("the end of all sockets", || open_files(&arena) <= files).await;
     arena.survives().await;
@@ -272,12 +283,11 @@ async fn clients_that_leave_while_they_connect_leave_nothing_behind() {
             futures_util::future::join_all(ways).await;
             arena.serves().await;
         }
-        all_are_reaped(&mut arena).await;
-        serve_for(&mut arena, SWEEP).await;
+        all_are_forgotten(&mut arena).await;
         levels.push(arena.memory());
     }
     println!("{levels:?} kB");
-    assert!(levels[2] < levels[1] + SLOPE, "{levels:?} kB");
+    shrinks_below(&mut arena, levels[1] + SLOPE, &levels).await;
     arena.survives().await;
 }
 
@@ -300,12 +310,11 @@ async fn clients_that_come_and_go_leave_nothing_behind() {
             }
             arena.serves().await;
         }
-        all_are_reaped(&mut arena).await;
-        serve_for(&mut arena, SWEEP).await;
+        all_are_forgotten(&mut arena).await;
         levels.push(arena.memory());
     }
     println!("{levels:?} kB");
-    assert!(levels[1] < levels[0] + SLOPE, "{levels:?} kB");
+    shrinks_below(&mut arena, levels[0] + SLOPE, &levels).await;
     crate::support::eventually("the end of all sockets", || open_files(&arena) <= files).await;
     arena.serves().await;
     arena.survives().await;
