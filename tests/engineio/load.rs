@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::support::engineio::{Half, Packet, Request, Session, Socket, Version};
 use crate::support::{Binary, Client, within};
 
+/// Who is busy with something else, or waits for others, is not asked whether it lives.
+const UNHURRIED: &str = "[limits]\nping_interval_ms = 0\n[polling]\nping_interval_ms = 3600000\n";
+
 const ROUNDS: usize = 50;
 /// What the client says on the socket when the upgrade is behind it.
 const AFTERWARDS: u64 = 20;
@@ -204,7 +207,7 @@ async fn round(server: &Binary, version: Version, switch: Switch) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_upgrades_in_a_row_under_load() {
-    let server = Binary::demo();
+    let server = Binary::configured(UNHURRIED);
     for _ in 0..ROUNDS {
         round(&server, Version::V4, Switch::AfterTheLastGet).await;
     }
@@ -212,7 +215,7 @@ async fn fifty_upgrades_in_a_row_under_load() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_upgrades_of_v3_in_a_row_under_load() {
-    let server = Binary::demo();
+    let server = Binary::configured(UNHURRIED);
     for _ in 0..ROUNDS {
         round(&server, Version::V3, Switch::AfterTheLastGet).await;
     }
@@ -220,7 +223,7 @@ async fn fifty_upgrades_of_v3_in_a_row_under_load() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_upgrades_in_a_row_that_do_not_wait_for_the_probe() {
-    let server = Binary::demo();
+    let server = Binary::configured(UNHURRIED);
     for _ in 0..ROUNDS {
         round(&server, Version::V4, Switch::WithTheProbe).await;
     }
