@@ -11,7 +11,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const { until } = require('./wait');
 
 const BIN = process.env.STELLAR_BIN || path.join(__dirname, '../../../target/debug/stellar');
-const LIMIT = 10000;
+const LIMIT = 30000;
 
 class Server {
   // `config` is the text of a configuration file, `transports` the list for `--transport`; by default the server opens

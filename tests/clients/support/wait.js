@@ -1,10 +1,11 @@
 'use strict';
 
-// Waiting for conditions, with a limit that only a failing test reaches.
+// Waiting for conditions, with a limit that only a failing test reaches. It is less than the server's own patience with a
+// client that says nothing, so what has happened within it was not for that.
 
 const { setTimeout: delay } = require('node:timers/promises');
 
-const LIMIT = 10000;
+const LIMIT = 30000;
 
 function limited(promise, what) {
   let timer;
