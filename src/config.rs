@@ -107,10 +107,20 @@ pub struct LimitsConfig {
     pub max_fragments: u32,
     /// Most bytes that may wait for one client. Over it the connection is closed with 4001.
     pub max_outbox_bytes: usize,
-    /// How long a client's socket may take nothing while something waits. Then it is closed with 4002.
+    /// Memory that may be held for all clients together: messages on their way, bodies, params. 0: a quarter of what this
+    /// process may use. Over it new work is refused (503, 029), and those that hold the most are closed with 1013.
+    pub memory_budget_bytes: usize,
+    /// How much of it one IPv4 address or IPv6 /64 may have. 0: a sixteenth, but no less than 16 MiB. For clients of this
+    /// machine there is no such share; those of a proxy elsewhere have one together, unless `access.trusted_proxies` lists it.
+    pub memory_per_address_bytes: usize,
+    /// How long a client's socket may take nothing while something waits. Then it is closed with 4002. A client that
+    /// fetches its messages has the same time to do so, and is closed with 4001.
     pub write_timeout_ms: u64,
     /// How long a message may take from its first byte to its last. Then the connection is closed with 4004.
     pub receive_timeout_ms: u64,
+    /// How long a message of which more than 64 KiB have come may take to bring another eighth of that. Then the connection
+    /// is closed with 4004.
+    pub receive_stall_ms: u64,
     /// How long the application may take to decide whether a client may connect. Then the answer is 503.
     pub admit_timeout_ms: u64,
     /// How long to wait for a client's part of a closing handshake.
@@ -142,8 +152,11 @@ impl Default for LimitsConfig {
             max_message_bytes: 10 * 1024 * 1024,
             max_fragments: 1024,
             max_outbox_bytes: 8 * 1024 * 1024,
+            memory_budget_bytes: 0,
+            memory_per_address_bytes: 0,
             write_timeout_ms: 20_000,
             receive_timeout_ms: 60_000,
+            receive_stall_ms: 15_000,
             admit_timeout_ms: 10_000,
             close_timeout_ms: 3000,
             ping_interval_ms: 30_000,
@@ -388,8 +401,11 @@ impl Config {
             max_message: limits.max_message_bytes,
             max_fragments: limits.max_fragments,
             max_outbox: limits.max_outbox_bytes,
+            max_memory: limits.memory_budget_bytes,
+            max_memory_per_address: limits.memory_per_address_bytes,
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
             receive_timeout: Duration::from_millis(limits.receive_timeout_ms),
+            receive_stall: Duration::from_millis(limits.receive_stall_ms),
             admit_timeout: Duration::from_millis(limits.admit_timeout_ms),
             close_timeout: Duration::from_millis(limits.close_timeout_ms),
             ping_interval: (limits.ping_interval_ms > 0)

@@ -24,6 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Fewer files than this are soon used up by a realtime server.
 const FEW_FILES: u64 = 4096;
 
+const MIB: usize = 1024 * 1024;
+
 /// Why the program ends early.
 enum Failure {
     /// Wrong arguments or configuration.
@@ -221,6 +223,12 @@ fn announce(
         "  actions    {base}/{}",
         settings.web.url_path_for_actions
     ));
+    let budget = bound.memory_budget();
+    lines.push(format!(
+        "  memory     up to {} MiB held for clients, {} MiB for one address",
+        budget.limit() / MIB,
+        budget.share() / MIB
+    ));
     let sockets = stellar::max_connections(settings.access.max_connections);
     lines.push(format!(
         "  file limit {file_limit} (up to {sockets} connections)"
@@ -237,6 +245,8 @@ fn announce(
         ("transports", settings.transport.clone().into()),
         ("file_limit", file_limit.into()),
         ("max_connections", sockets.into()),
+        ("memory_budget_bytes", budget.limit().into()),
+        ("memory_per_address_bytes", budget.share().into()),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
     terminal::announce(&lines, facts.into_iter().collect(), format);

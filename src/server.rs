@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use stellar_transports::Transport;
+use stellar_transports::{Budget, Transport};
 
 use crate::app::{App, Error};
 use crate::client_script::Scripts;
@@ -192,7 +192,12 @@ impl Server {
         };
         let mut metrics = prometheus_client::registry::Registry::with_prefix("stellar");
         context.metrics.register(&mut metrics);
-        let api = app.clone().map(|app| api(app, &config)).transpose()?;
+        context.budget.register(&mut metrics);
+        let budget = context.budget.clone();
+        let api = app
+            .clone()
+            .map(|app| api(app, &config, budget))
+            .transpose()?;
         let router = Router {
             context,
             transports,
@@ -258,7 +263,7 @@ impl Handler for Nobody {
     fn received(&self, _spark: &Spark, _message: Incoming<'_>) {}
 }
 
-fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
+fn api(app: App, config: &Config, budget: Budget) -> Result<Api, ConfigError> {
     let fault = |error: RouteError| {
         let source = std::error::Error::source(&error);
         let detail = source.map(|source| format!(": {source}").replace('\n', " "));
@@ -277,6 +282,7 @@ fn api(app: App, config: &Config) -> Result<Api, ConfigError> {
             deadline: Duration::from_millis(config.limits.body_timeout_ms),
         },
         statics: statics(config),
+        budget,
     })
 }
 

@@ -306,6 +306,7 @@ var LABELS = {
   1007: 'invalid_text',
   1009: 'message_too_big',
   1011: 'internal',
+  1013: 'overloaded',
   4000: 'reconnect',
   4001: 'slow_consumer',
   4002: 'write_timeout',

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use stellar_transports::AckId;
+use stellar_transports::{AckId, OverBudget, Reservation};
 
 /// Bytes of waiting requests at which reading stops.
 const PAUSE_AT: usize = 256 * 1024;
@@ -20,6 +20,8 @@ pub(crate) struct Lane {
     is_busy: bool,
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// What was taken from the memory budget for them.
+    memory: Option<Box<Reservation>>,
 }
 
 /// A request that waits. It was parsed once to be numbered, and is parsed again when its turn comes: keeping the
@@ -55,6 +57,24 @@ impl Lane {
         self.bytes > PAUSE_AT
     }
 
+    /// Takes memory for what waits, with `reserve`, unless it is covered.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(crate) fn cover(
+        &mut self,
+        reserve: impl FnOnce(usize) -> Result<Option<Reservation>, OverBudget>,
+    ) -> Result<(), OverBudget> {
+        match &mut self.memory {
+            Some(memory) => memory.cover(self.bytes),
+            None => {
+                self.memory = reserve(self.bytes)?.map(Box::new);
+                Ok(())
+            }
+        }
+    }
+
     /// The next request, or none, and then the lane is free. Also whether reading may go on.
     pub(crate) fn next(&mut self) -> (Option<Waiting>, bool) {
         let next = self.waiting.pop_front();
@@ -63,6 +83,7 @@ impl Lane {
             None => {
                 self.is_busy = false;
                 self.waiting = VecDeque::new();
+                self.memory = None;
             }
         }
         (next, self.bytes <= PAUSE_AT / 2)
@@ -72,6 +93,7 @@ impl Lane {
     pub(crate) fn clear(&mut self) {
         self.waiting = VecDeque::new();
         self.bytes = 0;
+        self.memory = None;
     }
 }
 

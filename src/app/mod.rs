@@ -58,7 +58,7 @@ pub use options::{Options, Welcome};
 use parking_lot::Mutex;
 pub use reply::Sender;
 use serde_json::{Map, Value};
-use stellar_transports::Message;
+use stellar_transports::{Message, Reservation};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -163,6 +163,7 @@ impl App {
             params,
             uploads: Vec::new(),
             number: 0,
+            memory: None,
         };
         let outcome = call.run(self).await;
         match outcome.error {
@@ -218,6 +219,7 @@ impl App {
         connection: Connection,
         params: Map<String, Value>,
         uploads: Vec<PathBuf>,
+        memory: Option<Reservation>,
     ) -> Outcome {
         let _listed = Listed::new(self, &connection);
         let call = Call {
@@ -225,6 +227,7 @@ impl App {
             params,
             uploads,
             number: 0,
+            memory,
         };
         call.run(self).await
     }

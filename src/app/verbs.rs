@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use stellar_transports::AckId;
+use stellar_transports::{AckId, Holding, OverBudget, Reservation};
 
 use super::action::{Call, guarded};
 use super::connection::Connection;
@@ -18,6 +18,7 @@ use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_em
 use super::reply::{self, Request};
 use super::{App, files::FileError};
 use crate::engine::CloseReason;
+use crate::json::fields_weight;
 
 /// Bytes waiting for a client at which its next file waits too, and how often it looks again.
 const FILES_WAIT_AT: usize = 256 * 1024;
@@ -100,8 +101,18 @@ impl App {
             let mut lane = connection.record().lane.lock();
             if lane.is_busy() {
                 let is_full = lane.push(waiting());
-                if let (true, Some(spark)) = (is_full, connection.spark()) {
-                    spark.pause();
+                if let Some(spark) = connection.spark() {
+                    if lane
+                        .cover(|bytes| spark.reserve(Holding::Queue, bytes))
+                        .is_err()
+                    {
+                        lane.clear();
+                        drop(lane);
+                        return spark.end(CloseReason::Overloaded);
+                    }
+                    if is_full {
+                        spark.pause();
+                    }
                 }
                 return;
             }
@@ -403,27 +414,32 @@ impl App {
     /// Starts an action. It runs right here as far as it gets without waiting; a task is made only for the rest.
     fn start_action(&self, connection: &Connection, params: Option<&RawValue>, request: Request) {
         // Without params there is no name either: unknown action.
-        let params = match params.filter(|params| params.get().starts_with('{')) {
-            None => Map::new(),
-            Some(params) => match self.bounded(params).and_then(|params| {
+        let read = match params.filter(|params| params.get().starts_with('{')) {
+            None => Ok(Map::new()),
+            Some(params) => self.bounded(params).and_then(|params| {
                 stellar_transports::json::from_str(params.get()).map_err(|error| {
                     Error::InvalidPacket(format!("the params cannot be read ({error})"))
                 })
-            }) {
-                Ok(params) => params,
-                Err(error) => {
-                    let error = error.to_value(&self.options().errors);
-                    connection
-                        .send(&request.object(&Map::from_iter([("error".to_owned(), error)])));
-                    return;
-                }
-            },
+            }),
+        };
+        let read = read.and_then(|params| {
+            let memory = reserve(connection, Holding::Params, PARAMS * fields_weight(&params))?;
+            Ok((params, memory))
+        });
+        let (params, memory) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                let error = error.to_value(&self.options().errors);
+                connection.send(&request.object(&Map::from_iter([("error".to_owned(), error)])));
+                return;
+            }
         };
         let call = Call {
             connection: connection.clone(),
             params,
             uploads: Vec::new(),
             number: request.number,
+            memory,
         };
         let (app, connection) = (self.clone(), connection.clone());
         let mut running: BoxFuture<'static, ()> = Box::pin(async move {
@@ -471,6 +487,26 @@ impl App {
             }
         }
     }
+}
+
+/// How often an action's params are there: as values, and as what the action makes of them.
+pub(crate) const PARAMS: usize = 2;
+
+/// How long a client is asked to wait for memory.
+pub(crate) const MEMORY_RETRY: Duration = Duration::from_secs(1);
+
+/// Takes memory for a client's request.
+fn reserve(
+    connection: &Connection,
+    holding: Holding,
+    bytes: usize,
+) -> Result<Option<Reservation>, Error> {
+    let Some(spark) = connection.spark() else {
+        return Ok(None);
+    };
+    spark
+        .reserve(holding, bytes)
+        .map_err(|OverBudget| Error::too_many_requests(MEMORY_RETRY))
 }
 
 const NOT_AN_EVENT: &str = "an event has one argument, which is an object";

@@ -9,8 +9,8 @@ use super::{Config, ConfigError};
 #[derive(Debug)]
 struct Bounds {
     key: &'static str,
-    /// Whether 0 stands for "off" beside what is between the bounds.
-    zero_is_off: bool,
+    /// What 0 stands for beside what is between the bounds.
+    zero: Option<&'static str>,
     from: u64,
     to: u64,
 }
@@ -18,7 +18,7 @@ struct Bounds {
 const fn bounds(key: &'static str, from: u64, to: u64) -> Bounds {
     Bounds {
         key,
-        zero_is_off: false,
+        zero: None,
         from,
         to,
     }
@@ -38,13 +38,18 @@ const BOUNDS: &[Bounds] = &[
     not_zero("limits.max_fragments"),
     not_zero("limits.write_timeout_ms"),
     not_zero("limits.receive_timeout_ms"),
+    not_zero("limits.receive_stall_ms"),
+    Bounds {
+        zero: Some("a quarter of memory"),
+        ..bounds("limits.memory_budget_bytes", 1024 * 1024, u64::MAX)
+    },
     not_zero("limits.header_timeout_ms"),
     not_zero("limits.admit_timeout_ms"),
     not_zero("limits.max_web_actions"),
     not_zero("limits.max_rooms_per_connection"),
     not_zero("general.simultaneous_actions"),
     Bounds {
-        zero_is_off: true,
+        zero: Some("off"),
         ..bounds("limits.ping_interval_ms", 20, HOUR)
     },
     bounds("ws.read_buffer_bytes", 64, 1024 * 1024),
@@ -67,11 +72,12 @@ const BOUNDS: &[Bounds] = &[
 
 impl Bounds {
     fn holds(&self, value: u64) -> bool {
-        (self.from..=self.to).contains(&value) || self.zero_is_off && value == 0
+        (self.from..=self.to).contains(&value) || self.zero.is_some() && value == 0
     }
 
     fn in_words(&self) -> String {
-        let off = if self.zero_is_off { "0 (off) or " } else { "" };
+        let off = self.zero.map(|zero| format!("0 ({zero}) or "));
+        let off = off.unwrap_or_default();
         match self.to {
             u64::MAX => format!("{off}{} or more", self.from),
             to => format!("{off}{} to {to}", self.from),

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use stellar_transports::{
-    CloseReason, Connection, ConnectionId, Message, Payload, Peer, SendError, primus,
+    CloseReason, Connection, ConnectionId, Holding, Message, OverBudget, Payload, Peer,
+    Reservation, SendError, primus,
 };
 
 use super::joined::Joined;
@@ -121,6 +122,20 @@ impl Spark {
     /// Waits until at most `bytes` wait for the client, or the connection is over.
     pub async fn outbox_below(&self, bytes: usize) {
         std::future::poll_fn(|cx| self.0.poll_outbox(bytes, cx)).await;
+    }
+
+    /// Takes memory of the server's budget for something of this client's. What is small is free.
+    ///
+    /// # Errors
+    ///
+    /// When there is none left.
+    pub(crate) fn reserve(
+        &self,
+        holding: Holding,
+        bytes: usize,
+    ) -> Result<Option<Reservation>, OverBudget> {
+        let budget = &self.0.context().budget;
+        budget.cover(holding, self.0.address(), bytes)
     }
 
     /// Stops reading from the client until [`resume`](Self::resume), so that it feels the back-pressure.

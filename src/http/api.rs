@@ -5,21 +5,23 @@ use std::time::Instant;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stellar_transports::{Body, Peer, body};
+use stellar_transports::{Address, Body, Budget, Holding, Peer, body};
 use tokio::sync::Semaphore;
 
-use super::params::{self, BodyLimits};
+use super::params::{self, BadRequest, BodyLimits};
 use super::routes::Routes;
 use super::statics::{self, StaticOptions};
+use crate::app::verbs::{MEMORY_RETRY, PARAMS};
 use crate::app::{App, Connection, Error, Outcome, fingerprint, now};
 use crate::config::Web;
 use crate::engine::Handshake;
+use crate::json::fields_weight;
 
 /// Methods that a page of another origin may use.
 const METHODS: HeaderValue =
@@ -35,6 +37,7 @@ pub(crate) struct Api {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) limits: BodyLimits,
     pub(crate) statics: StaticOptions,
+    pub(crate) budget: Budget,
 }
 
 /// Who asks, and since when.
@@ -106,6 +109,7 @@ impl Api {
             &parts.headers,
             body,
             &self.limits,
+            self.budget.nothing(Holding::Body, Address::of(peer.ip)),
         )
         .await;
         // The uploads are kept until the action is done.
@@ -113,7 +117,10 @@ impl Api {
             Ok(params) => (params.values, params.uploads),
             Err(error) => {
                 let outcome = Outcome {
-                    error: Some(Error::text(error.to_string())),
+                    error: Some(match error {
+                        BadRequest::OverBudget(_) => Error::too_many_requests(MEMORY_RETRY),
+                        _ => Error::text(error.to_string()),
+                    }),
                     status: Some(error.status()),
                     ..Outcome::default()
                 };
@@ -126,6 +133,18 @@ impl Api {
             .find(|(name, _)| name == "callback")
             .and_then(|(_, name)| callback_name(&name));
         let params = self.choose_action(parts, params);
+        let weight = PARAMS * fields_weight(&params);
+        let memory = self
+            .budget
+            .cover(Holding::Params, Address::of(peer.ip), weight);
+        let Ok(memory) = memory else {
+            let outcome = Outcome {
+                error: Some(Error::too_many_requests(MEMORY_RETRY)),
+                status: Some(StatusCode::SERVICE_UNAVAILABLE),
+                ..Outcome::default()
+            };
+            return self.respond(requester, outcome, callback);
+        };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let outcome = Outcome {
                 error: Some(Error::TooManyPending),
@@ -142,7 +161,7 @@ impl Api {
                 .iter()
                 .map(|upload| upload.path().to_owned())
                 .collect();
-            let outcome = app.call_web(connection, params, paths).await;
+            let outcome = app.call_web(connection, params, paths, memory).await;
             drop((uploads, place));
             outcome
         });
@@ -229,6 +248,7 @@ impl Api {
             cookie,
             started,
         } = requester;
+        let holder = connection.remote_ip().map(Address::of).unwrap_or_default();
         let status = match (&outcome.error, outcome.status) {
             (_, Some(status)) => status,
             (None, None) => StatusCode::OK,
@@ -272,6 +292,7 @@ impl Api {
                 );
             }
             let json = self.indented(&fields);
+            let held = |answer: String| self.budget.answer(holder, answer.into());
             match callback {
                 Some(callback) => {
                     // JSON allows two line ends in strings that scripts of old browsers do not.
@@ -282,17 +303,25 @@ impl Api {
                     body::answer(
                         StatusCode::OK,
                         "application/javascript; charset=utf-8",
-                        script,
+                        held(script),
                     )
                 }
-                None => body::answer(StatusCode::OK, "application/json; charset=utf-8", json),
+                None => body::answer(
+                    StatusCode::OK,
+                    "application/json; charset=utf-8",
+                    held(json),
+                ),
             }
         };
         *response.status_mut() = match (outcome.is_silent, outcome.status) {
             (true, None) => StatusCode::NO_CONTENT,
             _ => status,
         };
+        let is_full = response.status() == StatusCode::SERVICE_UNAVAILABLE;
         let headers = response.headers_mut();
+        if is_full {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(cookie) = cookie {
             headers.append(SET_COOKIE, cookie);

@@ -129,6 +129,11 @@ impl Bound {
         &self.site.hub
     }
 
+    /// The memory that may be held for clients.
+    pub fn memory_budget(&self) -> &stellar_transports::Budget {
+        &self.site.router.context.budget
+    }
+
     /// The generated client.
     pub fn scripts(&self) -> &crate::client_script::Scripts {
         &self.site.router.scripts

@@ -24,7 +24,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::{Map, Value};
-use stellar_transports::json;
+use stellar_transports::{OverBudget, Reservation, json};
 
 use self::fields::Fields;
 use self::media::{Format, Media};
@@ -97,6 +97,9 @@ pub(crate) enum BadRequest {
         /// [`BodyLimits::deadline`].
         deadline: Duration,
     },
+    /// There is no memory for it.
+    #[error("The server has no memory left for the request body")]
+    OverBudget(#[from] OverBudget),
     /// The body is compressed or otherwise encoded.
     #[error("The content encoding of the request body is not supported")]
     Encoded,
@@ -140,6 +143,7 @@ impl BadRequest {
             | Self::Nameless
             | Self::Multipart(_)
             | Self::Interrupted(_) => StatusCode::BAD_REQUEST,
+            Self::OverBudget(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -153,7 +157,7 @@ impl BadRequest {
 /// A name given more than once in the query, or in the form, has all its values in an array. A JSON array becomes
 /// `payload`, as does an object whose keys are 0 to n-1. An input for files that was left empty is absent.
 ///
-/// Dropping the future deletes what was uploaded so far.
+/// What is read is taken from `memory`, which is nothing yet. Dropping the future deletes what was uploaded so far.
 ///
 /// # Errors
 ///
@@ -164,6 +168,7 @@ pub(crate) async fn read<B>(
     headers: &HeaderMap,
     body: B,
     limits: &BodyLimits,
+    memory: Reservation,
 ) -> Result<Params, BadRequest>
 where
     B: Body<Data = Bytes> + Send,
@@ -186,7 +191,7 @@ where
         return Err(BadRequest::Encoded);
     }
     let body = std::pin::pin!(body);
-    let mut source = Source::new(body, limits.max_body);
+    let mut source = Source::new(body, limits.max_body, memory);
     let media = Media::of(headers);
     let reading = read_body(&mut source, &media, &mut fields, &mut params);
     let deadline = limits.deadline;

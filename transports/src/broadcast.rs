@@ -38,7 +38,7 @@ impl<'m> Broadcast<'m> {
         loop {
             let is_linked = connection.is_linked();
             let frame = self.frame_for(connection);
-            match connection.push(frame, is_linked) {
+            match connection.push(frame, true, is_linked) {
                 Ok(()) => break,
                 Err(PushError::Send(error)) => return Err(error),
                 Err(PushError::Outdated) => {}
@@ -59,6 +59,7 @@ impl<'m> Broadcast<'m> {
         }
         connection.context().metrics.encoded.inc();
         let frame = dialect.encode(self.message);
+        let frame = connection.context().budget.share_out(frame);
         self.encoded.push((encoding, frame.clone()));
         frame
     }

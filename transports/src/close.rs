@@ -28,6 +28,7 @@ pub enum Initiator {
 /// | [`HeartbeatMissed`](Self::HeartbeatMissed) | 4003 | `heartbeat_missed` | server | yes |
 /// | [`ReceiveTimeout`](Self::ReceiveTimeout) | 4004 | `receive_timeout` | server | yes |
 /// | [`ConnectTimeout`](Self::ConnectTimeout) | 4005 | `connect_timeout` | server | yes |
+/// | [`Overloaded`](Self::Overloaded) | 1013 | `overloaded` | server | yes |
 /// | [`TooManyFragments`](Self::TooManyFragments) | 1008 | `too_many_fragments` | server | yes |
 /// | [`TooManyPackets`](Self::TooManyPackets) | 1008 | `too_many_packets` | server | yes |
 /// | [`ProtocolError`](Self::ProtocolError) | 1002 | `protocol_error` | server | yes |
@@ -55,6 +56,8 @@ pub enum CloseReason {
     ReceiveTimeout,
     /// The peer opened a session and did not connect to anything in it within the deadline.
     ConnectTimeout,
+    /// The server has no memory left for what this connection holds, or it held the most when there was none for others.
+    Overloaded,
     /// One message came in more pieces than allowed.
     TooManyFragments,
     /// One request brought more packets than allowed.
@@ -77,7 +80,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every label.
-    pub const LABELS: [&'static str; 17] = [
+    pub const LABELS: [&'static str; 18] = [
         "ended",
         "going_away",
         "reconnect",
@@ -95,6 +98,7 @@ impl CloseReason {
         "unsupported_data",
         "too_many_packets",
         "connect_timeout",
+        "overloaded",
     ];
 
     /// The close code.
@@ -108,6 +112,7 @@ impl CloseReason {
             Self::HeartbeatMissed => 4003,
             Self::ReceiveTimeout => 4004,
             Self::ConnectTimeout => 4005,
+            Self::Overloaded => 1013,
             Self::TooManyFragments | Self::TooManyPackets => 1008,
             Self::ProtocolError(_) => 1002,
             Self::InvalidText => 1007,
@@ -139,6 +144,7 @@ impl CloseReason {
             Self::UnsupportedData => 14,
             Self::TooManyPackets => 15,
             Self::ConnectTimeout => 16,
+            Self::Overloaded => 17,
         }]
     }
 
@@ -151,6 +157,7 @@ impl CloseReason {
             | Self::HeartbeatMissed
             | Self::ReceiveTimeout
             | Self::ConnectTimeout
+            | Self::Overloaded
             | Self::TooManyFragments
             | Self::TooManyPackets
             | Self::ProtocolError(_)
@@ -173,6 +180,7 @@ impl CloseReason {
         !matches!(
             self,
             Self::SlowConsumer
+                | Self::Overloaded
                 | Self::WriteTimeout
                 | Self::HeartbeatMissed
                 | Self::PeerClosed(_)
@@ -192,6 +200,7 @@ impl fmt::Display for CloseReason {
             Self::HeartbeatMissed => "no sign of life",
             Self::ReceiveTimeout => "message not finished in time",
             Self::ConnectTimeout => "connected to nothing in time",
+            Self::Overloaded => "the server has no memory left for this connection",
             Self::TooManyFragments => "too many fragments",
             Self::TooManyPackets => "too many packets",
             Self::ProtocolError(detail) => detail,
@@ -229,6 +238,7 @@ mod tests {
             CloseReason::UnsupportedData,
             CloseReason::TooManyPackets,
             CloseReason::ConnectTimeout,
+            CloseReason::Overloaded,
         ];
         for (reason, label) in all.iter().zip(CloseReason::LABELS) {
             assert_eq!(reason.label(), label);

@@ -13,11 +13,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::half::Half;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::outbox::{Life, Outbox};
 use crate::sweep::Place;
 use crate::turn;
-use crate::{Admitted, CloseReason, Context, Dialect, Event, Incoming, Message, Socket};
+use crate::{
+    Address, Admitted, CloseReason, Context, Dialect, Event, Holding, Incoming, Message, Socket,
+};
+
+mod deadlines;
 
 /// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
 /// does not make a healthy peer look slow.
@@ -69,6 +74,9 @@ pub enum SendError {
     /// The outbox is full; the connection is being closed for it.
     #[error("the connection does not keep up and is being closed")]
     SlowConsumer,
+    /// There is no memory left for what waits for the peer; the connection is being closed for it.
+    #[error("the server has no memory left for the connection, which is being closed")]
+    Overloaded,
 }
 
 /// What a transport has to do for a peer.
@@ -110,9 +118,13 @@ pub struct Connection {
     /// Comes before both, where the peer was to speak first. Told whether there is a link.
     settled: OnceLock<fn(bool) -> &'static dyn Dialect>,
     outbox: Mutex<Outbox>,
+    /// Whose share of the memory budget is used.
+    address: AtomicU64,
     heartbeat: Heartbeat,
     /// When the message that is coming in began, in ms of the sweep's clock plus one; 0 between messages.
     partial_since: AtomicU64,
+    /// What of it has come, if that is more than a little. In a box, because hardly any connection has one.
+    half: Mutex<Option<Box<Half>>>,
     watched: AtomicBool,
     /// [`PAUSED`], or when it was resumed last, in ms of the sweep's clock plus one; 0 if it never was.
     paused: AtomicU64,
@@ -157,8 +169,10 @@ impl Connection {
             link,
             settled: OnceLock::new(),
             outbox: Mutex::default(),
+            address: AtomicU64::new(Address::NOBODY.to_bits()),
             heartbeat: Heartbeat::default(),
             partial_since: AtomicU64::new(0),
+            half: Mutex::default(),
             watched: AtomicBool::new(false),
             paused: AtomicU64::new(0),
             attachment: OnceLock::new(),
@@ -225,6 +239,16 @@ impl Connection {
         }
     }
 
+    /// Says where the peer is, for a connection that is used before it is reported open.
+    pub(crate) fn set_address(&self, address: Address) {
+        self.address.store(address.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Whose share of the memory budget this connection uses.
+    pub fn address(&self) -> Address {
+        Address::from_bits(self.address.load(Ordering::Relaxed))
+    }
+
     /// What all transports share.
     pub const fn context(&self) -> &Arc<Context> {
         &self.context
@@ -234,6 +258,7 @@ impl Connection {
     /// all other reports.
     pub fn report_opened(self: &Arc<Self>, admitted: Admitted) {
         let mut handshake = admitted.into_handshake();
+        self.set_address(Address::of(handshake.peer.ip));
         if let Some(name) = handshake.id.take() {
             let _first = self.name.set(name.into_boxed_str());
         }
@@ -283,7 +308,7 @@ impl Connection {
         loop {
             self.context.metrics.encoded.inc();
             let is_linked = self.is_linked();
-            match self.push(self.dialect().encode(message), is_linked) {
+            match self.push(self.dialect().encode(message), false, is_linked) {
                 Ok(()) => break,
                 Err(PushError::Send(error)) => return Err(error),
                 Err(PushError::Outdated) => {}
@@ -294,7 +319,13 @@ impl Connection {
     }
 
     /// Sends bytes that this connection's dialect has encoded, as it was when [`is_linked`](Self::is_linked) was asked.
-    pub(crate) fn push(self: &Arc<Self>, frame: Bytes, is_linked: bool) -> Result<(), PushError> {
+    /// With `is_shared`, others may have the same bytes, and who made them has counted them.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        frame: Bytes,
+        is_shared: bool,
+        is_linked: bool,
+    ) -> Result<(), PushError> {
         let mut outbox = self.outbox.lock();
         if self.is_linked() != is_linked {
             return Err(PushError::Outdated);
@@ -311,9 +342,49 @@ impl Connection {
             outbox.set_life(Life::Closing(CloseReason::SlowConsumer));
             return Err(self.wake(outbox, PushError::Send(SendError::SlowConsumer)));
         }
-        outbox.push(frame);
+        if !self.put(&mut outbox, frame, is_shared) {
+            return Err(self.wake(outbox, PushError::Send(SendError::Overloaded)));
+        }
         self.schedule(outbox);
         Ok(())
+    }
+
+    /// Puts a frame into the outbox. Returns false if there is no memory left for it, and this is the end then.
+    fn put(self: &Arc<Self>, outbox: &mut Outbox, frame: Bytes, is_shared: bool) -> bool {
+        if outbox.is_empty() && !self.is_linked() {
+            // It has to be fetched in time.
+            self.watch();
+        }
+        outbox.push(frame, is_shared);
+        if !outbox.lacks_memory() {
+            return true;
+        }
+        let budget = &self.context.budget;
+        let taken = outbox.take_memory(|| budget.nothing(Holding::Outbox, self.address()));
+        if taken.is_err() {
+            outbox.discard();
+            if matches!(outbox.life(), Life::Open) {
+                outbox.set_life(Life::Closing(CloseReason::Overloaded));
+            }
+        }
+        taken.is_ok()
+    }
+
+    /// Bytes that are held for this connection.
+    pub(crate) fn held(&self) -> usize {
+        let half = self.half.lock().as_ref().map_or(0, |half| half.bytes());
+        half + self.outbox.lock().held()
+    }
+
+    /// Ends the connection because it holds the most when nothing is left for others. What it holds is gone at once.
+    pub(crate) fn let_go(&self) {
+        let mut outbox = self.outbox.lock();
+        outbox.discard();
+        if matches!(outbox.life(), Life::Open) {
+            self.context.budget.count_let_go();
+            outbox.set_life(Life::Closing(CloseReason::Overloaded));
+        }
+        self.wake(outbox, ());
     }
 
     /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.
@@ -333,8 +404,10 @@ impl Connection {
             Life::Open | Life::Closing(_) => limit,
         };
         if outbox.has_room(frame.len(), limit) {
-            outbox.push(frame);
-            self.schedule(outbox);
+            match self.put(&mut outbox, frame, false) {
+                true => self.schedule(outbox),
+                false => self.wake(outbox, ()),
+            }
         } else if matches!(outbox.life(), Life::Open) {
             outbox.set_life(Life::Closing(CloseReason::SlowConsumer));
             self.wake(outbox, ());
@@ -349,7 +422,7 @@ impl Connection {
             let Some(frame) = self.dialect().control(text, controls) else {
                 return;
             };
-            if self.push(frame, is_linked) != Err(PushError::Outdated) {
+            if self.push(frame, false, is_linked) != Err(PushError::Outdated) {
                 return;
             }
         }
@@ -409,6 +482,9 @@ impl Connection {
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| {
                         (since != 0).then_some(restarted)
                     });
+            if let Some(half) = self.half.lock().as_mut() {
+                half.restart(restarted);
+            }
             let outbox = self.outbox.lock();
             self.wake(outbox, ());
         }
@@ -436,24 +512,6 @@ impl Connection {
         self.heartbeat.heard();
     }
 
-    /// Notes whether a message is half received, for the receive deadline.
-    pub fn set_partial(self: &Arc<Self>, partial: bool) {
-        if !partial {
-            self.partial_since.store(0, Ordering::Relaxed);
-        } else if self.partial_since.load(Ordering::Relaxed) == 0 {
-            self.partial_since
-                .store(self.context.sweep.clock() + 1, Ordering::Relaxed);
-            self.watch();
-        }
-    }
-
-    /// Asks the sweep to look at this connection's deadlines at each tick.
-    fn watch(self: &Arc<Self>) {
-        if !self.watched.swap(true, Ordering::SeqCst) {
-            self.context.sweep.watch(self);
-        }
-    }
-
     /// One heartbeat: pings, or ends the connection if the last ping brought nothing. `frame` is the dialect's ping,
     /// encoded as for [`push`](Self::push).
     pub(crate) fn beat(self: &Arc<Self>, frame: Bytes, is_linked: bool) {
@@ -464,35 +522,13 @@ impl Connection {
         }
         match self.heartbeat.beat() {
             Beat::Ping => {
-                if self.push(frame, is_linked) == Err(PushError::Outdated) {
+                if self.push(frame, true, is_linked) == Err(PushError::Outdated) {
                     // It moves at this moment, which is a sign of life too.
                     self.heartbeat.heard();
                 }
             }
             Beat::Dead => self.close(CloseReason::HeartbeatMissed),
         }
-    }
-
-    /// Ends the connection if a deadline has passed. Returns whether it still needs watching.
-    pub(crate) fn check_deadlines(&self) -> bool {
-        // Cleared first: whoever starts to wait from here on puts the connection on the list again.
-        self.watched.store(false, Ordering::SeqCst);
-        let limits = &self.context.limits;
-        let stalled_since = self.outbox.lock().stalled_since;
-        if stalled_since.is_some_and(|since| since.elapsed() >= limits.write_timeout) {
-            self.close(CloseReason::WriteTimeout);
-            return false;
-        }
-        let partial_since = self.partial_since.load(Ordering::Relaxed);
-        if partial_since != 0 && !self.is_paused() {
-            let waited = self.context.sweep.clock().saturating_sub(partial_since - 1);
-            if u128::from(waited) >= limits.receive_timeout.as_millis() {
-                self.close(CloseReason::ReceiveTimeout);
-                return false;
-            }
-        }
-        (stalled_since.is_some() || partial_since != 0)
-            && !self.watched.swap(true, Ordering::SeqCst)
     }
 
     /// Registers the connection's own task, to be woken when there is something to do for it. Only the last one is.
@@ -673,3 +709,6 @@ impl fmt::Debug for Connection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,18 @@
 pub mod accept;
 pub mod body;
 mod broadcast;
+pub mod budget;
 mod close;
 mod connection;
 mod dialect;
 mod door;
 #[cfg(feature = "polling")]
 mod engineio;
+#[cfg_attr(
+    not(feature = "ws"),
+    allow(dead_code, reason = "nothing comes in halves")
+)]
+mod half;
 mod handshake;
 mod heartbeat;
 pub mod json;
@@ -46,6 +52,7 @@ pub mod ws;
 use std::sync::Arc;
 
 pub use broadcast::Broadcast;
+pub use budget::{Address, Budget, Holding, OverBudget, Reservation};
 pub use close::{CloseReason, Initiator};
 pub use connection::{Connection, ConnectionId, Outgoing, SendError};
 pub use dialect::Dialect;

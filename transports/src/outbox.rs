@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
-use crate::CloseReason;
-use crate::queue::Queue;
+use crate::budget::{self, FREE};
+use crate::queue::{Queue, Waiting};
+use crate::{CloseReason, OverBudget, Reservation};
 
 /// How many frames one write gathers. Linux takes up to 1,024 slices; past a few dozen nothing is gained.
 const MAX_SLICES: usize = 64;
@@ -22,11 +23,18 @@ const FRAME_COST: usize = 64;
 pub(crate) struct Outbox {
     frames: Queue,
     bytes: usize,
+    /// Those of them that nobody else has.
+    own_bytes: usize,
+    /// What was taken from the budget for them. In a box, because hardly any connection has something.
+    lease: Option<Box<Reservation>>,
     /// Whether the first frame has been written in part; then it must be finished before anything else.
     front_is_partial: bool,
     life: Life,
     /// Since when the socket has taken nothing although something waits.
     pub(crate) stalled_since: Option<Instant>,
+    /// Where the peer fetches what waits: since when it has not, in ms of the sweep's clock plus one. 0 if nobody has
+    /// looked since it did.
+    pub(crate) unfetched_since: u64,
     /// Whether the current turn of this thread or another will flush it.
     pub(crate) in_turn: bool,
     /// The connection's own task.
@@ -78,9 +86,56 @@ impl Outbox {
         self.frames.is_empty() || self.bytes + len + frames * FRAME_COST <= limit
     }
 
-    pub(crate) fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push(frame);
+    /// Appends a frame; others may have the same bytes, which are counted elsewhere then.
+    pub(crate) fn push(&mut self, bytes: Bytes, is_shared: bool) {
+        self.bytes += bytes.len();
+        if !is_shared {
+            self.own_bytes += bytes.len();
+        }
+        self.frames.push(Waiting { bytes, is_shared });
+    }
+
+    /// What is held for this connection alone.
+    fn cost(&self) -> usize {
+        self.own_bytes + self.frames.len() * FRAME_COST
+    }
+
+    /// What would be let go with this connection, if it is the last that waits.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes + self.frames.len() * FRAME_COST
+    }
+
+    /// Whether what waits is more than was taken from the budget for it.
+    pub(crate) fn lacks_memory(&self) -> bool {
+        self.cost() > FREE + self.leased()
+    }
+
+    fn leased(&self) -> usize {
+        self.lease.as_ref().map_or(0, |lease| lease.bytes())
+    }
+
+    /// Takes that from the budget. `nothing` is a reservation of nothing, for the first time.
+    pub(crate) fn take_memory(
+        &mut self,
+        nothing: impl FnOnce() -> Reservation,
+    ) -> Result<(), OverBudget> {
+        let missing = budget::missing(self.cost(), self.leased());
+        let lease = self.lease.get_or_insert_with(|| Box::new(nothing()));
+        lease.grow_urgently(missing)
+    }
+
+    /// Gives back what is not needed any more. An outbox that is emptied now and then keeps a step of it until it is empty.
+    fn give_memory_back(&mut self) {
+        let Some(lease) = &mut self.lease else {
+            return;
+        };
+        if self.frames.is_empty() {
+            self.lease = None;
+            return;
+        }
+        let cost = self.own_bytes + self.frames.len() * FRAME_COST;
+        let needed = budget::missing(cost, 0) + budget::STEP;
+        lease.shrink(lease.bytes().saturating_sub(needed));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -94,12 +149,12 @@ impl Outbox {
     /// Gives `write` the next frames, as many as one write gathers.
     pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         if let (Some(only), 1) = (self.frames.front(), self.frames.len()) {
-            return write(&[IoSlice::new(only)]);
+            return write(&[IoSlice::new(&only.bytes)]);
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         for (slot, frame) in slices.iter_mut().zip(self.frames.iter()) {
-            *slot = IoSlice::new(frame);
+            *slot = IoSlice::new(&frame.bytes);
             count += 1;
         }
         write(&slices[..count])
@@ -109,61 +164,92 @@ impl Outbox {
     pub(crate) fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         while let Some(front) = self.frames.front_mut() {
-            if written < front.len() {
-                front.advance(written);
+            let taken = written.min(front.bytes.len());
+            if !front.is_shared {
+                self.own_bytes -= taken;
+            }
+            if written < front.bytes.len() {
+                front.bytes.advance(written);
                 self.front_is_partial |= written > 0;
                 break;
             }
-            written -= front.len();
+            written -= taken;
             self.front_is_partial = false;
             self.frames.pop();
         }
+        self.give_memory_back();
         self.wake_patient();
     }
 
     /// Takes the first frame whole.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop()?;
-        self.bytes -= frame.len();
+        self.forget(std::slice::from_ref(&frame));
         self.wake_patient();
-        Some(frame)
+        Some(frame.bytes)
     }
 
     /// Takes frames from the front while they fit into `limit` bytes, each with `overhead` more; at least one.
     pub(crate) fn pop_up_to(&mut self, limit: usize, overhead: usize) -> Vec<Bytes> {
         let mut left = limit;
         let fitting = self.frames.iter().take_while(|frame| {
-            let size = frame.len() + overhead;
+            let size = frame.bytes.len() + overhead;
             let fits = size <= left;
             left = left.saturating_sub(size);
             fits
         });
         let count = fitting.count().max(1);
         let taken = self.frames.pop_many(count);
-        self.bytes -= taken.iter().map(Bytes::len).sum::<usize>();
+        self.forget(&taken);
         self.wake_patient();
-        taken
+        taken.into_iter().map(|frame| frame.bytes).collect()
+    }
+
+    /// Counts frames that were taken out whole.
+    fn forget(&mut self, taken: &[Waiting]) {
+        for frame in taken {
+            self.bytes -= frame.bytes.len();
+            if !frame.is_shared {
+                self.own_bytes -= frame.bytes.len();
+            }
+        }
+        if !taken.is_empty() {
+            self.unfetched_since = 0;
+        }
+        self.give_memory_back();
+    }
+
+    /// Counts anew.
+    fn recount(&mut self) {
+        let len = |frame: &Waiting| frame.bytes.len();
+        self.bytes = self.frames.iter().map(len).sum();
+        let own = self.frames.iter().filter(|frame| !frame.is_shared);
+        self.own_bytes = own.map(len).sum();
     }
 
     /// Writes every frame anew.
     pub(crate) fn translate(&mut self, translate: impl Fn(Bytes) -> Bytes) {
         for frame in self.frames.iter_mut() {
-            *frame = translate(std::mem::take(frame));
+            frame.bytes = translate(std::mem::take(&mut frame.bytes));
+            frame.is_shared = false;
         }
-        self.bytes = self.frames.iter().map(Bytes::len).sum();
+        self.recount();
+        self.unfetched_since = 0;
     }
 
     /// Forgets all frames but one whose beginning is already on the wire.
     pub(crate) fn discard(&mut self) {
         let keep = usize::from(self.front_is_partial);
         self.frames.truncate(keep);
-        self.bytes = self.frames.front().map_or(0, Bytes::len);
+        self.recount();
+        self.give_memory_back();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Address, Budget, Holding};
 
     fn written(outbox: &Outbox) -> Vec<u8> {
         outbox.with_slices(|slices| slices.iter().flat_map(|slice| slice.to_vec()).collect())
@@ -173,7 +259,7 @@ mod tests {
     fn keeps_order_over_partial_writes() {
         let mut outbox = Outbox::default();
         for frame in ["abc", "de", "f"] {
-            outbox.push(Bytes::from_static(frame.as_bytes()));
+            outbox.push(Bytes::from_static(frame.as_bytes()), false);
         }
         outbox.advance(4);
         assert_eq!(written(&outbox), b"ef");
@@ -186,10 +272,10 @@ mod tests {
     fn has_no_room_over_the_limit_but_takes_one_large_frame_when_empty() {
         let mut outbox = Outbox::default();
         assert!(outbox.has_room(10, 4));
-        outbox.push(Bytes::from_static(b"0123456789"));
+        outbox.push(Bytes::from_static(b"0123456789"), false);
         assert!(!outbox.has_room(1, 4));
         outbox.advance(10);
-        outbox.push(Bytes::from_static(b"x"));
+        outbox.push(Bytes::from_static(b"x"), false);
         let limit = 4 + 2 * FRAME_COST;
         assert!(outbox.has_room(3, limit));
         assert!(!outbox.has_room(4, limit));
@@ -200,7 +286,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let mut taken = 0;
         while outbox.has_room(0, 64 * FRAME_COST) {
-            outbox.push(Bytes::new());
+            outbox.push(Bytes::new(), false);
             taken += 1;
         }
         assert_eq!(taken, 64);
@@ -211,7 +297,7 @@ mod tests {
         let mut outbox = Outbox::default();
         assert!(outbox.pop_up_to(10, 0).is_empty());
         for frame in ["0123456789", "ab", "cd", "ef"] {
-            outbox.push(Bytes::from_static(frame.as_bytes()));
+            outbox.push(Bytes::from_static(frame.as_bytes()), false);
         }
         assert_eq!(outbox.pop_up_to(5, 1), ["0123456789"]);
         assert_eq!(outbox.pop_up_to(6, 1), ["ab", "cd"]);
@@ -223,16 +309,57 @@ mod tests {
     #[test]
     fn discarding_never_tears_a_frame_that_is_half_written() {
         let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abc"));
-        outbox.push(Bytes::from_static(b"def"));
+        outbox.push(Bytes::from_static(b"abc"), false);
+        outbox.push(Bytes::from_static(b"def"), false);
         outbox.advance(1);
         outbox.discard();
         assert_eq!(written(&outbox), b"bc");
         assert_eq!(outbox.bytes(), 2);
         outbox.advance(2);
-        outbox.push(Bytes::from_static(b"ghi"));
+        outbox.push(Bytes::from_static(b"ghi"), false);
         outbox.discard();
         assert!(outbox.is_empty());
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_from_the_budget_goes_back_with_what_it_was_for() {
+        let budget = Budget::new(1024 * 1024, 0);
+        let nothing = || budget.nothing(Holding::Outbox, Address::NOBODY);
+        let mut outbox = Outbox::default();
+        let shared = Bytes::from(vec![0; 100_000]);
+        outbox.push(shared.clone(), true);
+        assert!(!outbox.lacks_memory(), "these bytes are counted elsewhere");
+        assert_eq!(outbox.held(), 100_000 + FRAME_COST);
+        outbox.push(Bytes::from(vec![0; 50_000]), false);
+        assert!(outbox.lacks_memory());
+        outbox.take_memory(nothing).unwrap();
+        assert!(!outbox.lacks_memory());
+        assert_eq!(budget.held(), 3 * budget::STEP);
+        outbox.advance(100_000);
+        assert_eq!(budget.held(), 3 * budget::STEP);
+        outbox.advance(49_999);
+        assert_eq!(budget.held(), budget::STEP);
+        outbox.advance(1);
+        assert_eq!(budget.held(), 0);
+
+        // Many tiny frames cost more than their bytes.
+        (0..1000).for_each(|_| outbox.push(Bytes::new(), true));
+        outbox.take_memory(nothing).unwrap();
+        assert!(budget.held() >= 1000 * FRAME_COST - FREE);
+        outbox.pop_up_to(usize::MAX, 0);
+        assert_eq!(budget.held(), 0);
+
+        // What is written anew is one's own from then on.
+        outbox.push(shared, true);
+        outbox.translate(|frame| frame);
+        outbox.take_memory(nothing).unwrap();
+        assert!(budget.held() >= 100_000 - FREE);
+        outbox.discard();
+        assert_eq!(budget.held(), 0);
+        outbox.push(Bytes::from(vec![0; 2 * 1024 * 1024]), false);
+        assert!(outbox.take_memory(nothing).is_err());
+        drop(outbox);
+        assert_eq!(budget.held(), 0);
     }
 }

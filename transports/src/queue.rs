@@ -5,14 +5,22 @@ use std::slice;
 
 use bytes::Bytes;
 
+/// A frame in line.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) bytes: Bytes,
+    /// Whether others have the same bytes, which are counted elsewhere then.
+    pub(crate) is_shared: bool,
+}
+
 /// Frames in order, first in, first out. Most connections never have more than one, which needs no memory of its own;
 /// a line that has emptied keeps none.
 #[derive(Debug, Default)]
 pub(crate) enum Queue {
     #[default]
     Empty,
-    One(Bytes),
-    Many(VecDeque<Bytes>),
+    One(Waiting),
+    Many(VecDeque<Waiting>),
 }
 
 impl Queue {
@@ -28,7 +36,7 @@ impl Queue {
         matches!(self, Self::Empty)
     }
 
-    pub(crate) fn push(&mut self, frame: Bytes) {
+    pub(crate) fn push(&mut self, frame: Waiting) {
         match self {
             Self::Empty => *self = Self::One(frame),
             Self::One(first) => *self = Self::Many(VecDeque::from([std::mem::take(first), frame])),
@@ -37,7 +45,7 @@ impl Queue {
     }
 
     /// Takes the first frame.
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+    pub(crate) fn pop(&mut self) -> Option<Waiting> {
         match self {
             Self::Empty => None,
             Self::One(frame) => {
@@ -56,7 +64,7 @@ impl Queue {
     }
 
     /// Takes the first `count` frames, or all that there are.
-    pub(crate) fn pop_many(&mut self, count: usize) -> Vec<Bytes> {
+    pub(crate) fn pop_many(&mut self, count: usize) -> Vec<Waiting> {
         let count = count.min(self.len());
         std::iter::from_fn(|| self.pop()).take(count).collect()
     }
@@ -68,15 +76,15 @@ impl Queue {
         kept.into_iter().for_each(|frame| self.push(frame));
     }
 
-    pub(crate) fn front(&self) -> Option<&Bytes> {
+    pub(crate) fn front(&self) -> Option<&Waiting> {
         self.iter().next()
     }
 
-    pub(crate) fn front_mut(&mut self) -> Option<&mut Bytes> {
+    pub(crate) fn front_mut(&mut self) -> Option<&mut Waiting> {
         self.iter_mut().next()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         let (first, rest) = match self {
             Self::Empty => (&[][..], &[][..]),
             Self::One(frame) => (slice::from_ref(frame), &[][..]),
@@ -85,7 +93,7 @@ impl Queue {
         first.iter().chain(rest)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Bytes> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
         let (first, rest) = match self {
             Self::Empty => (&mut [][..], &mut [][..]),
             Self::One(frame) => (slice::from_mut(frame), &mut [][..]),
@@ -99,14 +107,21 @@ impl Queue {
 mod tests {
     use super::*;
 
+    fn frame(n: u8) -> Waiting {
+        Waiting {
+            bytes: Bytes::copy_from_slice(&[n]),
+            is_shared: false,
+        }
+    }
+
     fn with(count: u8) -> Queue {
         let mut queue = Queue::default();
-        (0..count).for_each(|n| queue.push(Bytes::copy_from_slice(&[n])));
+        (0..count).for_each(|n| queue.push(frame(n)));
         queue
     }
 
-    fn numbers<'a>(frames: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
-        frames.into_iter().map(|frame| frame[0]).collect()
+    fn numbers<'a>(frames: impl IntoIterator<Item = &'a Waiting>) -> Vec<u8> {
+        frames.into_iter().map(|frame| frame.bytes[0]).collect()
     }
 
     #[test]
@@ -116,12 +131,12 @@ mod tests {
             assert_eq!(queue.len(), usize::from(count));
             assert_eq!(numbers(queue.iter()), (0..count).collect::<Vec<_>>());
             for n in 0..count {
-                assert_eq!(queue.front().unwrap()[0], n);
-                assert_eq!(queue.front_mut().unwrap()[0], n);
-                assert_eq!(queue.pop().unwrap()[0], n);
+                assert_eq!(queue.front().unwrap().bytes[0], n);
+                assert_eq!(queue.front_mut().unwrap().bytes[0], n);
+                assert_eq!(queue.pop().unwrap().bytes[0], n);
             }
             assert!(queue.pop().is_none() && queue.is_empty() && queue.front().is_none());
-            queue.push(Bytes::from_static(b"x"));
+            queue.push(frame(0));
             assert!(matches!(queue, Queue::One(_)), "the memory is gone");
         }
     }
@@ -149,8 +164,8 @@ mod tests {
     fn frames_are_written_anew_in_place() {
         for count in 0..4 {
             let mut queue = with(count);
-            for frame in queue.iter_mut() {
-                *frame = Bytes::copy_from_slice(&[frame[0] + 10]);
+            for waiting in queue.iter_mut() {
+                *waiting = frame(waiting.bytes[0] + 10);
             }
             assert_eq!(numbers(queue.iter()), (10..10 + count).collect::<Vec<_>>());
         }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::{Connection, Context};
+use crate::{Budget, Connection, Context, budget};
 
 /// The interval is cut into at most this many slots, and never into slots shorter than [`SHORTEST_TICK`].
 const SLOTS: u32 = 128;
 const SHORTEST_TICK: Duration = Duration::from_millis(20);
+/// How long nobody is let go after somebody was.
+const RELIEF_PAUSE: Duration = Duration::from_millis(10);
 /// How often deadlines are looked at, at the least.
 const LONGEST_TICK: Duration = Duration::from_millis(250);
 
@@ -26,7 +28,7 @@ pub struct Sweep {
     slots: Vec<Mutex<Slot>>,
     next_slot: AtomicUsize,
     stride: usize,
-    /// Connections with a stalled write or a half received message.
+    /// Connections for which something waits, or that wait for the rest of a message.
     watched: Mutex<Vec<Weak<Connection>>>,
     started: Instant,
 }
@@ -68,20 +70,34 @@ impl Sweep {
         }
     }
 
-    /// Sweeps until the context is dropped.
+    /// Sweeps until the context is dropped, and relieves a server that has no memory left.
     pub(crate) fn spawn(context: &Arc<Context>) {
         let tick = context.sweep.tick;
+        let budget = context.budget.clone();
         let context = Arc::downgrade(context);
         tokio::spawn(async move {
             let mut interval = tokio::time::interval(tick);
             // After a suspended machine wakes up, every missed tick at once would look like mass silence.
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            for slot in 0_usize.. {
-                interval.tick().await;
+            let mut slot = 0_usize;
+            loop {
+                let is_due = tokio::select! {
+                    biased;
+                    _ = interval.tick() => true,
+                    () = budget.exhausted() => false,
+                };
                 let Some(context) = context.upgrade() else {
                     return;
                 };
-                context.sweep.visit(slot % context.sweep.slots.len());
+                if is_due {
+                    context.sweep.visit(slot % context.sweep.slots.len());
+                    slot = slot.wrapping_add(1);
+                } else {
+                    context.sweep.relieve(&budget);
+                    drop(context);
+                    // Looking through all of them has its price, and whoever was let go needs a moment to go.
+                    tokio::time::sleep(RELIEF_PAUSE).await;
+                }
             }
         });
     }
@@ -89,6 +105,34 @@ impl Sweep {
     /// Milliseconds since the sweep began.
     pub(crate) fn clock(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets go of those that hold the most.
+    fn relieve(&self, budget: &Budget) {
+        let (is_exhausted, greedy) = budget.take_exhausted();
+        // All that hold more than a little are watched.
+        let watched: Vec<_> = {
+            let watched = self.watched.lock();
+            watched.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut holders: Vec<_> = watched
+            .into_iter()
+            .map(|connection| (connection.held(), connection))
+            .filter(|(held, _)| *held >= budget::STEP)
+            .collect();
+        holders.sort_by_key(|(held, _)| std::cmp::Reverse(*held));
+        for address in greedy {
+            let mut own = holders
+                .iter()
+                .filter(|(_, connection)| connection.address() == address);
+            while let (true, Some((_, largest))) = (budget.is_tight(Some(address)), own.next()) {
+                largest.let_go();
+            }
+        }
+        let mut all = holders.iter();
+        while let (true, Some((_, largest))) = (is_exhausted && budget.is_tight(None), all.next()) {
+            largest.let_go();
+        }
     }
 
     /// Gives a new connection a place in the next slot.

@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::primus::{Controls, JsonControls};
 use crate::{
-    Admitted, CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer, Refusal, Sweep,
-    Verdict,
+    Admitted, Budget, CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer,
+    Refusal, Sweep, Verdict,
 };
 
 /// The body of every HTTP request and answer.
@@ -98,10 +98,19 @@ pub struct Limits {
     /// Most bytes that may wait for a peer. Default 8 MiB. A single larger message is taken when nothing else waits.
     /// Over it: [`CloseReason::SlowConsumer`].
     pub max_outbox: usize,
-    /// How long a peer's socket may refuse all data while some waits. Default 20 s.
+    /// How long a peer's socket may refuse all data while some waits: [`CloseReason::WriteTimeout`]. Where the peer
+    /// fetches what waits, how long it may not do so: [`CloseReason::SlowConsumer`]. Default 20 s.
     pub write_timeout: Duration,
+    /// Most memory that may be held for all peers together, in bytes: a [`Budget`]. Default 0: a quarter of what the
+    /// process may use. Over it: [`CloseReason::Overloaded`], or 503.
+    pub max_memory: usize,
+    /// What one address may have of it. Default 0: a sixteenth, and room for a message. Over it: the same.
+    pub max_memory_per_address: usize,
     /// How long a message may take from its first byte to its last. Default 60 s.
     pub receive_timeout: Duration,
+    /// How long a message of which more than 64 KiB have come may take to bring another eighth of that. Default 15 s.
+    /// Over it: [`CloseReason::ReceiveTimeout`].
+    pub receive_stall: Duration,
     /// How long [`Bus::admit`] may take. Default 10 s. Then the handshake is answered 503.
     pub admit_timeout: Duration,
     /// How long to wait for a peer's part of a closing handshake. Default 3 s.
@@ -116,8 +125,11 @@ impl Default for Limits {
             max_message: 10 * 1024 * 1024,
             max_fragments: 1024,
             max_outbox: 8 * 1024 * 1024,
+            max_memory: 0,
+            max_memory_per_address: 0,
             write_timeout: Duration::from_secs(20),
             receive_timeout: Duration::from_secs(60),
+            receive_stall: Duration::from_secs(15),
             admit_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(3),
             ping_interval: Some(Duration::from_secs(30)),
@@ -140,6 +152,8 @@ pub struct Context {
     pub controls: Arc<dyn Controls>,
     /// Counters.
     pub metrics: Metrics,
+    /// The memory that may be held for peers.
+    pub budget: Budget,
     /// Heartbeats and deadlines of all connections.
     pub sweep: Sweep,
     /// The tasks of open connections, for a drain to wait for.
@@ -245,6 +259,7 @@ impl Context {
         let context = Arc::new(Self {
             bus,
             sweep: Sweep::new(limits.ping_interval),
+            budget: Budget::new(limits.max_memory, limits.max_memory_per_address),
             limits,
             origins,
             subprotocols,

@@ -8,6 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use stellar_transports::Reservation;
 
 use super::super::connection::Connection;
 use super::super::{App, Error};
@@ -24,6 +25,8 @@ struct Inner {
     uploads: Vec<PathBuf>,
     number: u64,
     state: Mutex<State>,
+    /// For the params, until nobody can ask for them.
+    _memory: Option<Reservation>,
 }
 
 /// What changes during a call.
@@ -45,6 +48,7 @@ impl Context {
             params,
             uploads,
             number,
+            memory,
         } = call;
         Self(Arc::new(Inner {
             app,
@@ -56,6 +60,7 @@ impl Context {
                 params: Arc::new(Value::Object(params)),
                 ..State::default()
             }),
+            _memory: memory,
         }))
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
+use stellar_transports::Reservation;
 
 use super::super::connection::{Connection, ConnectionType};
 use super::super::middleware::{ActionMiddleware, Stopped, go_on};
@@ -23,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) uploads: Vec<PathBuf>,
     /// The number of the packet, or 0.
     pub(crate) number: u64,
+    /// What the params take, as long as the call lasts.
+    pub(crate) memory: Option<Reservation>,
 }
 
 /// What came of it.

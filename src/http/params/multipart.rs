@@ -8,6 +8,7 @@ use futures_util::stream::{self, Stream};
 use hyper::body::Body;
 use multer::{Field, Multipart};
 use serde_json::{Value, json};
+use stellar_transports::Reservation;
 use tokio::io::AsyncWriteExt;
 
 use super::fields::Fields;
@@ -42,6 +43,10 @@ where
         return Err(BadRequest::Multipart("unusable boundary".to_owned()));
     }
     let passed = AtomicUsize::new(0);
+    let mut texts = Texts {
+        memory: source.memory(),
+        bytes: 0,
+    };
     let mut multipart = Multipart::new(pieces(source, &passed), boundary);
     while let Some(field) = next_field(&mut multipart, &passed).await? {
         fields.count()?;
@@ -51,7 +56,7 @@ where
         let value = if field.file_name().is_some() {
             store(field, uploads).await?
         } else {
-            Some(Value::String(text(field).await?))
+            Some(Value::String(text(field, &mut texts).await?))
         };
         if let Some(value) = value {
             fields.add(name, value);
@@ -114,9 +119,17 @@ async fn next_field<'m>(
     .await
 }
 
-async fn text(mut field: Field<'_>) -> Result<String, BadRequest> {
+/// What all fields take that are no files.
+struct Texts {
+    memory: Reservation,
+    bytes: usize,
+}
+
+async fn text(mut field: Field<'_>, texts: &mut Texts) -> Result<String, BadRequest> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(refusal)? {
+        texts.bytes += chunk.len();
+        texts.memory.cover(texts.bytes)?;
         bytes.extend_from_slice(&chunk);
     }
     String::from_utf8(bytes).map_err(|_| BadRequest::NotUtf8)

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::Body;
+use stellar_transports::Reservation;
 
 use super::{BadRequest, BoxError};
 
@@ -14,6 +15,8 @@ pub(super) struct Source<'b, B> {
     body: Pin<&'b mut B>,
     left: usize,
     limit: usize,
+    /// For what is collected.
+    memory: Reservation,
     /// Not every body may be asked again after its end.
     has_ended: bool,
 }
@@ -23,13 +26,19 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: Pin<&'b mut B>, limit: usize) -> Self {
+    pub(super) fn new(body: Pin<&'b mut B>, limit: usize, memory: Reservation) -> Self {
         Self {
             body,
             left: limit,
             limit,
+            memory,
             has_ended: false,
         }
+    }
+
+    /// Takes what was given for what is collected, for somebody who collects.
+    pub(super) fn memory(&mut self) -> Reservation {
+        self.memory.take()
     }
 
     /// The next bytes; trailers are passed over.
@@ -68,7 +77,9 @@ where
     pub(super) async fn collect(&mut self) -> Result<Vec<u8>, BadRequest> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await {
-            bytes.extend_from_slice(&chunk?);
+            let chunk = chunk?;
+            self.memory.cover(bytes.len() + chunk.len())?;
+            bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     }

@@ -12,11 +12,17 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{Empty, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::json;
+use stellar_transports::{Address, Budget, Holding};
 
 use super::*;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// As much as there is.
+fn memory() -> Reservation {
+    Budget::new(0, 0).nothing(Holding::Body, Address::NOBODY)
+}
 
 /// A request, built up by each test.
 struct Ask {
@@ -68,7 +74,15 @@ impl Ask {
         B::Error: Into<BoxError>,
     {
         let uri = self.uri.parse().unwrap();
-        read(&self.method, &uri, &self.headers, body, &self.limits).await
+        read(
+            &self.method,
+            &uri,
+            &self.headers,
+            body,
+            &self.limits,
+            memory(),
+        )
+        .await
     }
 
     async fn bytes(self, body: impl Into<Bytes>) -> Result<Params, BadRequest> {

@@ -47,6 +47,11 @@ impl Fault {
         status: StatusCode::SERVICE_UNAVAILABLE,
         ..Self::bad(4, "too many sessions")
     };
+    /// No memory for what the client sends.
+    pub(crate) const OVERLOADED: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        ..Self::bad(4, "the server has no memory left for this")
+    };
     /// No more sessions for this client's address.
     pub(crate) const FULL_FOR_ADDRESS: Self = Self {
         status: StatusCode::TOO_MANY_REQUESTS,

@@ -22,9 +22,11 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) const fn new(body: Bytes, session: Arc<Session>) -> Self {
+    pub(super) fn new(body: Bytes, session: Arc<Session>) -> Self {
+        let connection = session.connection();
+        let budget = &connection.context().budget;
         Self {
-            rest: body,
+            rest: budget.answer(connection.address(), body),
             session: Some(session),
         }
     }
@@ -33,7 +35,11 @@ impl Delivery {
     pub(super) async fn compress(&mut self, coding: Coding) -> bool {
         let compressed = coding.compress(self.rest.clone()).await;
         let is_compressed = compressed.is_some();
-        self.rest = compressed.unwrap_or_else(|| std::mem::take(&mut self.rest));
+        if let (Some(compressed), Some(session)) = (compressed, &self.session) {
+            let connection = session.connection();
+            let budget = &connection.context().budget;
+            self.rest = budget.answer(connection.address(), compressed);
+        }
         is_compressed
     }
 }
@@ -51,6 +57,10 @@ impl Body for Delivery {
         }
         let size = self.rest.len().min(PIECE);
         let piece = self.rest.split_to(size);
+        if let Some(session) = &self.session {
+            // Who takes an answer is no slow consumer, however long that takes.
+            session.connection().note_fetching();
+        }
         if self.rest.is_empty() {
             self.session = None;
         }

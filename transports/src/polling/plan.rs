@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HeaderValue, ORIGIN, UPGRADE};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONNECTION, HeaderValue, ORIGIN, RETRY_AFTER, UPGRADE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Polling;
 use super::cors::Provenance;
@@ -61,6 +61,7 @@ impl Refused {
             Self::Fault(fault) if *fault == Fault::FULL_FOR_ADDRESS => "max_sessions_per_address",
             Self::Fault(fault) if *fault == Fault::SESSION => "session",
             Self::Fault(fault) if *fault == Fault::TOO_LARGE => "payload",
+            Self::Fault(fault) if *fault == Fault::OVERLOADED => "memory",
             Self::Fault(_) => "handshake",
         };
         metrics.count_refusal(reason);
@@ -78,6 +79,10 @@ impl Refused {
             }
             Self::Fault(fault) => body::json(fault.status, fault.json()),
         };
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(RETRY_AFTER, soon);
+        }
         if ends {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);

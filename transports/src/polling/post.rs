@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::Options;
 use super::session::{Request, Session};
 use crate::engineio::{Body, Fault, Jsonp, Protocol};
-use crate::{CloseReason, Turn};
+use crate::{CloseReason, Holding, OverBudget, Reservation, Turn};
 
 /// Packets handed on before other tasks of the thread get their chance.
 const BATCH: usize = 128;
@@ -35,7 +35,7 @@ pub(super) async fn post(
         _ => read(&session, body, options.max_payload).await,
     };
     let outcome = match read {
-        Ok(bytes) => deliver(&session, &bytes, is_binary, is_jsonp, options).await,
+        Ok((bytes, _held)) => deliver(&session, &bytes, is_binary, is_jsonp, options).await,
         Err(fault) => Err(fault),
     };
     busy.done();
@@ -58,18 +58,37 @@ fn is_octets(content_type: &[u8]) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(OCTETS))
 }
 
-/// Reads the body: within the limit, whatever its announced length says, and within the deadline.
-async fn read(session: &Arc<Session>, body: crate::Body, limit: usize) -> Result<Bytes, Fault> {
+/// Reads the body: within the limit, whatever its announced length says, within the deadline, and while there is memory.
+async fn read(
+    session: &Arc<Session>,
+    body: crate::Body,
+    limit: usize,
+) -> Result<(Bytes, Reservation), Fault> {
     let announced = http_body::Body::size_hint(&body).lower();
     if announced > limit as u64 {
         return Err(Fault::TOO_LARGE);
     }
-    let deadline = session.connection().context().limits.receive_timeout;
-    let collected = tokio::time::timeout(deadline, Limited::new(body, limit).collect());
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TOO_LARGE),
-        Ok(Err(_)) => {
+    let connection = session.connection();
+    let context = connection.context();
+    let mut held = context.budget.nothing(Holding::Body, connection.address());
+    let mut body = Limited::new(body, limit);
+    let collect = async {
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
+                continue;
+            };
+            held.cover(bytes.len() + data.len())
+                .map_err(|OverBudget| Unread::OverBudget)?;
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.freeze())
+    };
+    match tokio::time::timeout(context.limits.receive_timeout, collect).await {
+        Ok(Ok(bytes)) => Ok((bytes, held)),
+        Ok(Err(Unread::OverBudget)) => Err(Fault::OVERLOADED),
+        Ok(Err(Unread::Broken(error))) if error.is::<LengthLimitError>() => Err(Fault::TOO_LARGE),
+        Ok(Err(Unread::Broken(_))) => {
             session.end(CloseReason::PeerGone);
             Err(Fault::SESSION)
         }
@@ -78,6 +97,12 @@ async fn read(session: &Arc<Session>, body: crate::Body, limit: usize) -> Result
             Err(Fault::TOO_SLOW)
         }
     }
+}
+
+/// Why a body was not read to its end.
+enum Unread {
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    OverBudget,
 }
 
 async fn deliver(

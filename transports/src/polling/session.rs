@@ -124,6 +124,7 @@ impl Session {
             place,
         } = opening;
         let sid = Sid::random()?;
+        let address = place.holder();
         let place = speaker.keep(place);
         let may_upgrade = may_upgrade && socket.is_none();
         let opened = engineio::open_packet(sid.as_str(), may_upgrade, timing, max_payload);
@@ -139,6 +140,7 @@ impl Session {
                 (Carrier::Socket, connection)
             }
         };
+        connection.set_address(address);
         let now = clock.now();
         let session = Arc::new(Self {
             sid,

@@ -10,6 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 
 use super::session::Session;
+use crate::Address;
 use crate::engineio::Fault;
 
 /// The name of a session: 144 random bits. Whoever knows it can read and write the session, so it goes to its client
@@ -115,6 +116,13 @@ impl Table {
         };
         // Not under the lock: it may give back its place.
         drop(removed);
+    }
+}
+
+impl Place {
+    /// Whose share of the memory budget the session uses.
+    pub(super) fn holder(&self) -> Address {
+        Address::of(self.address)
     }
 }
 

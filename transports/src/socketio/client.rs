@@ -15,6 +15,7 @@ use super::pipe::{Pipe, Purpose, Read};
 use super::stream::Stream;
 use super::{inlet, msgpack, nameless};
 use crate::engineio::Protocol;
+use crate::half::Part;
 use crate::polling::{Form, Place, Session, Speaker};
 use crate::primus::Controls;
 use crate::ws::frame::Opcode;
@@ -56,6 +57,8 @@ struct State {
     pipe: Pipe,
     /// Attachments that were announced and have not come.
     missing: usize,
+    /// Bytes of the packet that waits for them, and of those that have come.
+    gathered: usize,
     life: Life,
     /// It is being decided whether the client may connect to `/`. What follows has to wait: the library would lose track of a client that
     /// is closed meanwhile.
@@ -197,8 +200,17 @@ impl Client {
         session: &Arc<Session>,
     ) {
         match message {
-            IncomingPayload::Text(text) => state.missing = outlet::attachments(text).0,
-            IncomingPayload::Binary(_) => state.missing = state.missing.saturating_sub(1),
+            IncomingPayload::Text(text) => {
+                state.missing = outlet::attachments(text).0;
+                state.gathered = text.len();
+            }
+            IncomingPayload::Binary(bytes) => {
+                state.missing = state.missing.saturating_sub(1);
+                state.gathered = state.gathered.saturating_add(bytes.len());
+            }
+        }
+        if state.missing == 0 {
+            state.gathered = 0;
         }
         let is_new = matches!(message, IncomingPayload::Text(_));
         if state.missing == 0 {
@@ -246,11 +258,12 @@ impl Speaker for Arc<Client> {
             self.begin(session, parser);
         }
         let (payload, kind, namespace) = self.translate(message);
-        let reader = {
+        let (reader, gathered) = {
             let mut state = self.state.lock();
             if matches!(state.life, Life::Over) {
                 return;
             }
+            let before = state.gathered;
             // Where an attachment is due, nothing else means anything.
             let is_due = state.missing > 0;
             if self.parser() == Some(Parser::Json) {
@@ -264,8 +277,13 @@ impl Speaker for Arc<Client> {
             state.pipe.push(opcode, payload, purpose);
             let is_clogged = state.pipe.is_full();
             self.is_clogged.store(is_clogged, Ordering::Release);
-            state.pipe.take_reader()
+            let is_held = state.gathered > 0 || before > 0;
+            (state.pipe.take_reader(), is_held.then_some(state.gathered))
         };
+        if let Some(gathered) = gathered {
+            // Without the lock: this may be the end.
+            session.connection().hold_half(Part::Attachments, gathered);
+        }
         if let Some(reader) = reader {
             reader.wake();
         }

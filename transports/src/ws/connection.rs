@@ -13,7 +13,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use super::Language;
 use super::decoder::{Decoder, Wire};
 use super::frame::{FrameGuard, TooManyFragments};
-use crate::{CloseReason, Connection, IncomingPayload, Initiator, Socket, Turn};
+use crate::budget::FREE;
+use crate::half::Part;
+use crate::{CloseReason, Connection, IncomingPayload, Initiator, OverBudget, Socket, Turn};
 
 /// Messages handled before other tasks of the thread get their chance.
 const READ_BUDGET: usize = 128;
@@ -34,6 +36,8 @@ pub(crate) struct Pump<L: Language> {
     socket: Arc<Socket>,
     language: L,
     read_buffer: u32,
+    /// Bytes of the message that is half received.
+    half: u32,
     phase: Phase,
 }
 
@@ -72,6 +76,7 @@ impl<L: Language> Pump<L> {
             connection,
             socket,
             read_buffer: u32::try_from(read_buffer).unwrap_or(u32::MAX),
+            half: 0,
             phase: Phase::Open,
         }
     }
@@ -97,6 +102,7 @@ impl<L: Language> Pump<L> {
                 socket: &self.socket,
                 connection: &self.connection,
                 guard: &mut self.guard,
+                half: &mut self.half,
                 cx: &mut *cx,
             };
             match decoder.poll_next(&mut wire) {
@@ -139,6 +145,13 @@ impl<L: Language> Pump<L> {
         // One whose buffer has grown never shrinks it, and goes.
     }
 
+    /// Nothing of a message is kept any more.
+    fn forget_half(&mut self) {
+        if std::mem::take(&mut self.half) as usize > FREE {
+            self.connection.hold_half(Part::Message, 0);
+        }
+    }
+
     fn deliver(&mut self, message: &WsMessage) {
         let payload = match message {
             WsMessage::Text(text) => IncomingPayload::Text(text),
@@ -173,6 +186,9 @@ impl<L: Language> Pump<L> {
     }
 
     fn enter_closing(&mut self, half_close: bool) {
+        // What was half received is of no use any more.
+        self.decoder = None;
+        self.forget_half();
         let limit = self.connection.context().limits.close_timeout;
         self.phase = Phase::Closing {
             deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limit)),
@@ -257,6 +273,7 @@ impl<L: Language> Drop for Pump<L> {
     fn drop(&mut self) {
         if matches!(self.phase, Phase::Open) {
             self.connection.mark_closed();
+            self.forget_half();
             // The application may keep its handle on the connection, and with it the socket.
             self.socket.abort();
             self.language
@@ -277,6 +294,7 @@ fn failure(error: &WsError) -> CloseReason {
         WsError::Utf8(_) => CloseReason::InvalidText,
         WsError::Io(error) => match error.get_ref() {
             Some(inner) if inner.is::<TooManyFragments>() => CloseReason::TooManyFragments,
+            Some(inner) if inner.is::<OverBudget>() => CloseReason::Overloaded,
             _ => CloseReason::PeerGone,
         },
         WsError::ConnectionClosed

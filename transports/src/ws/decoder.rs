@@ -11,7 +11,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketC
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 
 use super::frame::FrameGuard;
-use crate::{Connection, Socket};
+use crate::budget::FREE;
+use crate::half::Part;
+use crate::{Connection, OverBudget, Socket};
 
 /// How many a thread keeps. One connection at a time reads, so the others serve only those that begin and end with a
 /// half read message.
@@ -86,6 +88,8 @@ pub(super) struct Wire<'a, 'cx> {
     pub(super) socket: &'a Socket,
     pub(super) connection: &'a Arc<Connection>,
     pub(super) guard: &'a mut FrameGuard,
+    /// Bytes of the message that is half received.
+    pub(super) half: &'a mut u32,
     pub(super) cx: &'a mut TaskContext<'cx>,
 }
 
@@ -105,7 +109,22 @@ impl Read for Wire<'_, '_> {
                 // Another message than the one that the clock was started for.
                 self.connection.set_partial(false);
             }
-            self.connection.set_partial(self.guard.is_partial());
+            let is_partial = self.guard.is_partial();
+            self.connection.set_partial(is_partial);
+            let held = *self.half;
+            *self.half = match is_partial {
+                true if self.guard.begun() == begun => held.saturating_add(read.len() as u32),
+                true => read.len() as u32,
+                false => 0,
+            };
+            let is_held = *self.half as usize > FREE || held as usize > FREE;
+            if is_held
+                && !self
+                    .connection
+                    .hold_half(Part::Message, *self.half as usize)
+            {
+                return Err(io::Error::other(OverBudget));
+            }
         }
         Ok(read.len())
     }

@@ -28,8 +28,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         ..BodyLimits::default()
     };
     let (parts, body) = request.into_parts();
-    let (status, text) = match read(&parts.method, &parts.uri, &parts.headers, body, &limits).await
-    {
+    let memory = memory();
+    let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+    let (status, text) = match read(method, uri, headers, body, &limits, memory).await {
         Ok(params) => (StatusCode::OK, Value::Object(params.values).to_string()),
         Err(error) => (error.status(), error.to_string()),
     };
