@@ -155,16 +155,22 @@ impl Room {
             return Err(RoomError::Reserved);
         }
         let mut broadcast = Broadcast::new(&shared);
-        for member in &state.members {
-            let connection = member.spark.connection();
-            // A member whose connection is over is about to leave.
-            let _closed = match state.prev_of(member) {
-                None => broadcast.send_to(connection),
-                prev => connection.send(&message(state.stamp(&self.epoch, prev))),
-            };
+        // A member whose connection is over is about to leave.
+        if state.behind.is_empty() {
+            for member in &state.members {
+                let _closed = broadcast.send_to(member.spark.connection());
+            }
+        } else {
+            for member in &state.members {
+                let connection = member.spark.connection();
+                let _closed = match state.prev_of(member) {
+                    None => broadcast.send_to(connection),
+                    prev => connection.send(&message(state.stamp(&self.epoch, prev))),
+                };
+            }
+            state.behind = HashMap::new();
         }
         state.seq += 1;
-        state.behind = HashMap::new();
         Ok(())
     }
 
@@ -231,10 +237,6 @@ impl State {
 
     /// The number of the last message before the withheld ones, if there are any.
     fn prev_of(&self, member: &Member) -> Option<u64> {
-        // As a rule nobody is behind.
-        if self.behind.is_empty() {
-            return None;
-        }
         self.behind.get(&member.spark.id()).copied()
     }
 }
