@@ -26,9 +26,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use stellar_transports::{Body, BodyError, Lease, Progress, Socket};
+use stellar_transports::{Behind, Body, BodyError, Lease, Progress, Socket};
 use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -241,7 +242,10 @@ impl Service<Request> for Requests {
 
     fn call(&self, mut request: Request) -> Answer {
         let desk = Arc::clone(&self.desk);
-        self.progress.count_request();
+        self.progress.count_request(Behind {
+            body: request.body().size_hint().exact(),
+            may_switch: request.extensions().get::<OnUpgrade>().is_some(),
+        });
         if desk.answer.lock().is_none() {
             let head = Head::of(&request);
             let answering = match gate::refusal(&mut request) {

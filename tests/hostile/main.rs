@@ -6,7 +6,7 @@
 //! * `packets`: JSON that is no request. `frames`: bytes that are no WebSocket. `sizes`: too large, too many pieces.
 //! * `counting`: JSON that goes no further, and the number of its answer.
 //! * `half_frames`: messages whose rest comes later, or never.
-//! * `heads`: request lines and headers. `smuggling`: where a request ends. `upgrades`: handshakes.
+//! * `heads`: request lines and headers. `targets`: what a URL cannot have. `smuggling`: where a request ends. `upgrades`: handshakes.
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
 //! * `slow`: peers that never finish. `floods`: peers that never stop.
@@ -57,6 +57,7 @@ mod socketio_hoards;
 mod socketio_prefixes;
 mod socketio_sids;
 mod socketio_slow;
+mod targets;
 mod upgrades;
 
 use std::net::SocketAddr;

@@ -1,6 +1,9 @@
 //! A socket as HTTP reads and writes it, for as long as HTTP has it.
 
+mod heads;
+
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,9 +11,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+pub use self::heads::Behind;
+use self::heads::{Heads, Passed};
 use crate::Socket;
 
 /// What most requests fit into.
@@ -20,14 +26,18 @@ const LITTLE: usize = 2048;
 ///
 /// It follows what goes through it, so that whoever lent it knows when it can be taken back without losing anything that
 /// the decoder holds: see [`Progress::is_all_handed_on`].
+///
+/// In the path and query of a request, `"`, `<`, `>` and the backtick become `%22` and so on: clients send them as they are, and
+/// [`http::Uri`] has no place for them.
 #[derive(Debug)]
 pub struct Lease {
     socket: Arc<Socket>,
-    /// Bytes that were read before.
+    /// Bytes that were read, and that the decoder has not got.
     ahead: Bytes,
+    /// Bytes that the decoder gets before these: the end of a head whose target was written anew.
+    rewritten: Bytes,
+    heads: Heads,
     progress: Arc<Progress>,
-    /// The last two bytes that were read.
-    tail: [u8; 2],
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -35,28 +45,29 @@ pub struct Lease {
 /// What has gone through a [`Lease`].
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Empty lines that were read: at least one for each request.
+    /// Heads that the decoder was given.
     heads: AtomicU64,
     /// Requests that the decoder has handed on.
     requests: AtomicU64,
-    /// Something was read behind the last empty line.
+    /// What follows the last of them, until that is read.
+    behind: Mutex<Option<Behind>>,
+    /// Something was read behind the last head.
     has_more: AtomicBool,
     /// Something was written and not flushed.
     is_unflushed: AtomicBool,
 }
 
 impl Progress {
-    /// Notes that the decoder has handed on a request. Called before it is answered.
-    pub fn count_request(&self) {
+    /// Notes that the decoder has handed on a request. Called before it is answered, and before the decoder reads more.
+    pub fn count_request(&self, behind: Behind) {
+        *self.behind.lock() = Some(behind);
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the decoder holds nothing: what was read is the heads of requests that it has handed on, and all answers
-    /// are out. Only to be asked while the last request, which must have no body, is being answered.
+    /// Whether the decoder holds nothing: what was read is the heads of requests that it has handed on and their bodies, and
+    /// all answers are out. Only to be asked while the last request, which must have no body, is being answered.
     ///
-    /// Every head ends with an empty line, so a request or a part of one that is still in the decoder either makes them
-    /// more than the requests, or is behind the last of them. Empty lines elsewhere make this false for good, which
-    /// costs memory and nothing else.
+    /// Behind a body whose length was not known it is false for good, which costs memory and nothing else.
     pub fn is_all_handed_on(&self) -> bool {
         self.heads.load(Ordering::Relaxed) == self.requests.load(Ordering::Relaxed)
             && !self.has_more.load(Ordering::Relaxed)
@@ -75,8 +86,9 @@ impl Lease {
         Self {
             socket,
             ahead,
+            rewritten: Bytes::new(),
+            heads: Heads::default(),
             progress,
-            tail: [0; 2],
             write_timeout,
             stalled: None,
         }
@@ -107,31 +119,22 @@ impl Lease {
         }
     }
 
-    /// Looks for the ends of heads: empty lines.
-    fn follow(&mut self, read: &[u8]) {
-        let before = |at: usize, back: usize| match at.checked_sub(back) {
-            Some(index) => read[index],
-            None => self.tail[2 + at - back],
-        };
-        let mut end = 0;
-        for at in memchr::memchr_iter(b'\n', read) {
-            let is_empty_line = match before(at, 1) {
-                b'\n' => true,
-                b'\r' => before(at, 2) == b'\n',
-                _ => false,
-            };
-            if is_empty_line {
-                self.progress.heads.fetch_add(1, Ordering::Relaxed);
-                end = at + 1;
-            }
+    /// Gives the decoder what was read before.
+    fn hand_over(&mut self, buf: &mut ReadBuf<'_>) -> Passed {
+        let chunk = self.ahead.slice(..self.ahead.len().min(buf.remaining()));
+        let passed = self.follow(&chunk);
+        buf.put_slice(&chunk[..passed.len]);
+        self.ahead.advance(passed.len);
+        passed
+    }
+
+    fn follow(&mut self, read: &[u8]) -> Passed {
+        let progress = &self.progress;
+        let passed = self.heads.follow(read, || progress.behind.lock().take());
+        if passed.ends_head {
+            progress.heads.fetch_add(1, Ordering::Relaxed);
         }
-        let has_more = end < read.len();
-        self.progress.has_more.store(has_more, Ordering::Relaxed);
-        if let Some([.., a, b]) = read.get(read.len().saturating_sub(2)..) {
-            self.tail = [*a, *b];
-        } else if let [only] = read {
-            self.tail = [self.tail[1], *only];
-        }
+        passed
     }
 
     /// Watches the outcome of a write for the deadline.
@@ -160,20 +163,66 @@ impl AsyncRead for Lease {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        if self.ahead.is_empty() {
-            ready!(self.read(cx, buf))?;
-        } else {
-            let take = self.ahead.len().min(buf.remaining());
-            buf.put_slice(&self.ahead[..take]);
-            self.ahead.advance(take);
+        if !self.rewritten.is_empty() {
+            give(&mut self.rewritten, buf);
+            return Poll::Ready(Ok(()));
         }
+        let before = buf.filled().len();
+        let passed = if self.ahead.is_empty() {
+            ready!(self.read(cx, buf))?;
+            let read = &buf.filled()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let passed = self.follow(read);
+            if passed.len < read.len() {
+                self.ahead = Bytes::copy_from_slice(&read[passed.len..]);
+                buf.set_filled(before + passed.len);
+            }
+            passed
+        } else {
+            self.hand_over(buf)
+        };
+        let has_more = !passed.ends_head || !self.ahead.is_empty();
+        self.progress.has_more.store(has_more, Ordering::Relaxed);
         let read = &buf.filled()[before..];
-        if !read.is_empty() {
-            self.follow(read);
+        if read[passed.target.clone()].iter().any(is_raw) {
+            self.rewritten = rewrite(read, &passed.target);
+            buf.set_filled(before);
+            give(&mut self.rewritten, buf);
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// What clients may write in a target, as far as Node's servers are asked, and [`http::Uri`] has no place for.
+const fn is_raw(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'`')
+}
+
+/// The same with escapes for what is raw in `target`.
+fn rewrite(read: &[u8], target: &Range<usize>) -> Bytes {
+    let mut text = Vec::with_capacity(read.len() + 2 * target.len());
+    text.extend_from_slice(&read[..target.start]);
+    for byte in &read[target.clone()] {
+        if is_raw(byte) {
+            text.push(b'%');
+            text.extend(
+                [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[usize::from(digit)]),
+            );
+        } else {
+            text.push(*byte);
+        }
+    }
+    text.extend_from_slice(&read[target.end..]);
+    text.into()
+}
+
+/// Moves as much as there is room for.
+fn give(from: &mut Bytes, buf: &mut ReadBuf<'_>) {
+    let take = from.len().min(buf.remaining());
+    buf.put_slice(&from[..take]);
+    from.advance(take);
 }
 
 impl AsyncWrite for Lease {
@@ -221,6 +270,11 @@ mod tests {
 
     use super::*;
 
+    const NO_BODY: Behind = Behind {
+        body: Some(0),
+        may_switch: false,
+    };
+
     async fn lend(ahead: &[u8]) -> (Lease, Arc<Progress>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await;
@@ -256,7 +310,7 @@ mod tests {
         ] {
             for size in [1, 2, 3, 1000] {
                 let (mut lease, progress, _peer) = lend(bytes).await;
-                progress.count_request();
+                progress.count_request(NO_BODY);
                 while !lease.ahead.is_empty() {
                     read(&mut lease, size);
                 }
@@ -269,19 +323,136 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_was_read_early_is_not_forgotten_when_the_one_before_is_answered() {
         let head = b"GET / HTTP/1.1\r\n\r\n";
-        let (mut lease, progress, _peer) = lend(&head.repeat(2)).await;
+        let (mut lease, progress, _peer) = lend(&head.repeat(3)).await;
         read(&mut lease, 100);
-        progress.count_request();
+        progress.count_request(NO_BODY);
         lease.write_all(b"answer").await.unwrap();
         lease.flush().await.unwrap();
         assert!(!progress.is_all_handed_on());
-        // Another comes, while the decoder holds the second.
-        lease.ahead = Bytes::from_static(head);
         read(&mut lease, 100);
-        progress.count_request();
         assert!(!progress.is_all_handed_on());
-        progress.count_request();
+        progress.count_request(NO_BODY);
+        assert!(!progress.is_all_handed_on());
+        read(&mut lease, 100);
+        assert!(!progress.is_all_handed_on());
+        progress.count_request(NO_BODY);
         assert!(progress.is_all_handed_on());
+    }
+
+    /// What a decoder gets that reads so many bytes at once, and hands on a request as soon as there is one, with what it
+    /// says follows.
+    async fn decoded(bytes: &[u8], size: usize, behind: &[Behind]) -> (String, bool) {
+        let (mut lease, progress, _peer) = lend(bytes).await;
+        let mut behind = behind.iter();
+        let mut heads = 0;
+        let mut text = Vec::new();
+        while !(lease.ahead.is_empty() && lease.rewritten.is_empty()) {
+            let mut buf = vec![0; size];
+            let mut buf = ReadBuf::new(&mut buf);
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut lease).poll_read(&mut cx, &mut buf).is_ready());
+            text.extend_from_slice(buf.filled());
+            let read = progress.heads.load(Ordering::Relaxed);
+            if read > heads && lease.rewritten.is_empty() {
+                heads = read;
+                if let Some(behind) = behind.next() {
+                    progress.count_request(*behind);
+                }
+            }
+        }
+        let text = String::from_utf8(text).unwrap();
+        (text, progress.is_all_handed_on())
+    }
+
+    #[tokio::test]
+    async fn what_a_target_cannot_have_is_escaped_in_targets_alone() {
+        let body = |body| Behind {
+            body,
+            may_switch: false,
+        };
+        let switching = Behind {
+            may_switch: true,
+            ..NO_BODY
+        };
+        let raw = "GET /a<b?c=\"d\">`{e} HTTP/1.1\r\nhost: \"<>\r\n\r\n";
+        let escaped = raw.replace("/a<b?c=\"d\">`", "/a%3Cb?c=%22d%22%3E%60");
+        for (bytes, behind, expected) in [
+            (raw.to_owned(), &[NO_BODY][..], escaped.clone()),
+            (raw.repeat(3), &[NO_BODY; 3], escaped.repeat(3)),
+            (
+                format!("\r\n\n{raw}\r\n{raw}"),
+                &[NO_BODY; 2],
+                format!("\r\n\n{escaped}\r\n{escaped}"),
+            ),
+            // The bodies are requests, too.
+            (
+                format!("{raw}{raw}{raw}"),
+                &[body(Some(raw.len() as u64)), NO_BODY],
+                format!("{escaped}{raw}{escaped}"),
+            ),
+            (
+                format!("{raw}1\r\n\n{raw}{raw}"),
+                &[body(Some(4)), NO_BODY, NO_BODY],
+                format!("{escaped}1\r\n\n{escaped}{escaped}"),
+            ),
+            // Nobody knows what these are.
+            (raw.repeat(3), &[body(None)], format!("{escaped}{raw}{raw}")),
+            (raw.repeat(3), &[], format!("{escaped}{raw}{raw}")),
+            (raw.repeat(3), &[switching], format!("{escaped}{raw}{raw}")),
+            // It has not switched.
+            (
+                raw.repeat(3),
+                &[switching, NO_BODY, NO_BODY],
+                format!("{escaped}{raw}{escaped}"),
+            ),
+        ] {
+            for size in [1, 2, 3, 7, 16, 61, 1000] {
+                let (text, _) = decoded(bytes.as_bytes(), size, behind).await;
+                assert_eq!(text, expected, "{behind:?} by {size}");
+            }
+        }
+        // What is no path, and what is no request.
+        for kept in [
+            "GET http://\"<>/?\" HTTP/1.1\r\n\r\n",
+            "CONNECT \"<> HTTP/1.1\r\n\r\n",
+            "GET \"/<> HTTP/1.1\r\n\r\n",
+            "GET \t/<> HTTP/1.1\r\n\r\n",
+            "GET  /<> HTTP/1.1\r\n\r\n",
+            "GET\n/ /<> HTTP/1.1\r\n\r\n",
+            "GET / <\"> HTTP/1.1\r\n\r\n",
+            " /<> HTTP/1.1\r\n\r\n",
+        ] {
+            let (text, _) = decoded(kept.as_bytes(), 5, &[NO_BODY]).await;
+            assert_eq!(text, kept);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_of_known_length_hides_no_request() {
+        let post = "POST / HTTP/1.1\r\n\r\n";
+        let get = "GET / HTTP/1.1\r\n\r\n";
+        for (body, behind, is_known) in [
+            ("", Some(0), true),
+            ("{}", Some(2), true),
+            ("1\r\n\r\n2\n\n", Some(8), true),
+            ("2\r\n{}\r\n0\r\n\r\n", None, false),
+        ] {
+            let behind = [
+                Behind {
+                    body: behind,
+                    may_switch: false,
+                },
+                NO_BODY,
+            ];
+            for size in [1, 2, 3, 1000] {
+                let bytes = format!("{post}{body}{get}");
+                let (_, is_all_handed_on) = decoded(bytes.as_bytes(), size, &behind).await;
+                assert_eq!(is_all_handed_on, is_known, "{body:?} by {size}");
+                let bytes = format!("{post}{body}{get}G");
+                let (_, is_all_handed_on) = decoded(bytes.as_bytes(), size, &behind).await;
+                assert!(!is_all_handed_on, "{body:?} by {size}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -289,12 +460,12 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\n\r\n";
         let (mut lease, progress, _peer) = lend(head).await;
         read(&mut lease, 100);
-        progress.count_request();
+        progress.count_request(NO_BODY);
         assert!(progress.is_all_handed_on());
         lease.write_all(b"answer").await.unwrap();
         lease.ahead = Bytes::from_static(head);
         read(&mut lease, 100);
-        progress.count_request();
+        progress.count_request(NO_BODY);
         assert!(!progress.is_all_handed_on(), "the answer is not flushed");
         lease.flush().await.unwrap();
         assert!(progress.is_all_handed_on());

@@ -58,7 +58,7 @@ pub use connection::{Connection, ConnectionId, Outgoing, SendError};
 pub use dialect::Dialect;
 pub use door::{Door, Paths, PathsError, Place, has_parameter, is_at_door, is_under};
 pub use handshake::{Admitted, Handshake, Peer, Refusal};
-pub use lease::{Lease, Progress};
+pub use lease::{Behind, Lease, Progress};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
 pub use metrics::Metrics;
 pub use origin::{ForwardedHosts, OriginError, Origins, Verdict};
