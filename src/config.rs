@@ -57,7 +57,7 @@ pub struct Config {
     pub errors: Errors,
 }
 
-/// HTTPS. Both or neither.
+/// HTTPS. Certificate and key, or neither.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
@@ -65,6 +65,9 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// PEM file with the private key.
     pub key: Option<PathBuf>,
+    /// File with the secret that session tickets are encrypted with: servers that share it, or come back with it, resume each
+    /// other's sessions. The first line makes tickets, those below still read theirs. None: keys that no other server has.
+    pub ticket_key: Option<PathBuf>,
 }
 
 /// Who may connect, and how many.
@@ -484,6 +487,9 @@ impl Config {
                 "TLS needs both a certificate and a key: give --tls-cert and --tls-key".into(),
             );
         }
+        if self.tls.ticket_key.is_some() && self.tls.cert.is_none() {
+            return fault("tls.ticket_key is for HTTPS: it needs tls.cert and tls.key".into());
+        }
         if let Some(public) = self.public.as_ref().filter(|public| !public.is_dir()) {
             return fault(format!(
                 "the public folder {} is not a folder: create it or give another --public",
@@ -619,6 +625,7 @@ mod tests {
         };
         all.tls.cert = Some("x".into());
         all.tls.key = Some("x".into());
+        all.tls.ticket_key = Some("x".into());
         all.client.url = Some("x".into());
         all.socketio.client_dir = Some("x".into());
         let all = toml::to_string(&all).unwrap();

@@ -35,6 +35,7 @@ pub mod primus;
 mod server;
 mod service;
 mod signals;
+mod tls;
 
 pub use http::{Bound, Drain, Route, RouteMethod, ServeError};
 pub use server::{Server, max_connections};

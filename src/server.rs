@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::address::canonical_networks;
 use crate::http::{
-    Api, BodyLimits, Bound, RouteError, Router, Routes, Security, ServeError, Settings, Site,
+    Api, BodyLimits, Bound, RouteError, Router, Routes, ServeError, Settings, Site,
     SocketIoClient, StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
@@ -159,7 +159,7 @@ impl Server {
             check_transports(&config.transport)?;
         }
         config.check_values()?;
-        let security = security(&config)?;
+        let security = crate::tls::security(&config.tls)?;
         #[cfg_attr(
             not(feature = "socketio"),
             allow(unused_mut, reason = "nothing to add")
@@ -306,70 +306,4 @@ pub fn max_connections(configured: usize) -> usize {
         .unwrap_or(usize::MAX)
         .saturating_sub(RESERVED_FILES)
         .clamp(16, tokio::sync::Semaphore::MAX_PERMITS)
-}
-
-#[cfg(not(feature = "tls"))]
-fn security(config: &Config) -> Result<Security, ServeError> {
-    match &config.tls.cert {
-        None => Ok(Security::Plain),
-        Some(path) => Err(ServeError::Tls {
-            path: path.display().to_string(),
-            detail: "this build has no TLS: build it with the feature `tls`".into(),
-        }),
-    }
-}
-
-#[cfg(feature = "tls")]
-fn security(config: &Config) -> Result<Security, ServeError> {
-    use rustls_pki_types::pem::PemObject;
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-    use tokio_rustls::rustls;
-
-    let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) else {
-        return Ok(Security::Plain);
-    };
-    let fault = |path: &std::path::Path, detail: String| ServeError::Tls {
-        path: path.display().to_string(),
-        detail,
-    };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| {
-            fault(
-                cert,
-                format!("{error}; a PEM file with the certificate chain is expected"),
-            )
-        })?;
-    if chain.is_empty() {
-        return Err(fault(
-            cert,
-            "no certificate in it; a PEM file with the certificate chain is expected".into(),
-        ));
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
-        fault(
-            key,
-            format!("{error}; a PEM file with the private key is expected"),
-        )
-    })?;
-    // Named, because rustls panics where two providers are compiled in and none is chosen.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(chain, private)
-        })
-        .map_err(|error| {
-            fault(
-                key,
-                format!("{error}; do certificate and key belong together?"),
-            )
-        })?;
-    // WebSocket over HTTP/2 is not spoken here.
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Security::Tls(tokio_rustls::TlsAcceptor::from(Arc::new(
-        tls,
-    ))))
 }

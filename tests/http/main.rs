@@ -7,7 +7,8 @@
 //! * `files`: the public folder; `ranges`: parts of files; `traversal`: what lies outside of it.
 //! * `script`: the generated client. `operations`: health and metrics. `doors`: where realtime clients come in.
 //! * `landing`: the page of a server that has no files.
-//! * `service`: all of it in an HTTP server of somebody else's. `tls`: all of it over HTTPS.
+//! * `service`: all of it in an HTTP server of somebody else's. `tls`: all of it over HTTPS; `tls_sessions`: coming
+//!   back there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/raw.rs"]
@@ -34,6 +35,8 @@ mod service;
 mod sizes;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_sessions;
 mod traversal;
 mod uploads;
 

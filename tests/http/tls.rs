@@ -15,38 +15,63 @@ use crate::raw::Raw;
 use crate::support::{Binary, Client, within};
 use crate::web::{Kept, request};
 
-/// A server with a certificate of its own, and a client that trusts it.
-struct Secure {
-    server: Binary,
-    connector: TlsConnector,
-    _folder: tempfile::TempDir,
+/// A certificate and its key, in files.
+pub(crate) struct SelfSigned {
+    pub(crate) cert: String,
+    key: String,
+    pub(crate) folder: tempfile::TempDir,
 }
 
-fn connector(certificate: &Path) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(certificate).unwrap())
-        .unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-}
-
-impl Secure {
-    fn new(config: &str) -> Self {
+impl SelfSigned {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (cert, key) = (path("cert.pem"), path("key.pem"));
         let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         std::fs::write(&cert, own.cert.pem()).unwrap();
         std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+        Self { cert, key, folder }
+    }
+
+    /// What a server that uses them is started with.
+    pub(crate) fn arguments(&self) -> [String; 5] {
+        let [demo, cert, key] = ["--demo", "--tls-cert", "--tls-key"].map(str::to_owned);
+        [demo, cert, self.cert.clone(), key, self.key.clone()]
+    }
+}
+
+/// A client that trusts the certificate.
+pub(crate) fn client_config(
+    certificate: &Path,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(certificate).unwrap())
+        .unwrap();
+    ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// A server with a certificate of its own, and a client that trusts it.
+struct Secure {
+    server: Binary,
+    connector: TlsConnector,
+    _signed: SelfSigned,
+}
+
+impl Secure {
+    fn new(config: &str) -> Self {
+        let signed = SelfSigned::new();
+        let arguments = signed.arguments();
+        let client = client_config(Path::new(&signed.cert), rustls::DEFAULT_VERSIONS);
         Self {
-            server: Binary::serve(&["--demo", "--tls-cert", &cert, "--tls-key", &key], config),
-            connector: connector(Path::new(&cert)),
-            _folder: folder,
+            server: Binary::serve(&arguments.each_ref().map(String::as_str), config),
+            connector: TlsConnector::from(Arc::new(client)),
+            _signed: signed,
         }
     }
 
