@@ -82,8 +82,12 @@ pub struct Access {
     /// Networks whose `X-Forwarded-*` headers are believed. In a file, single addresses as well.
     #[serde(deserialize_with = "networks::deserialize")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Sockets open at once. 0: as many as the file limit allows, less a reserve.
+    /// Sockets open at once. 0: as many as the file limit allows, less a reserve. A few more are let in for `/healthz`, `/readyz`
+    /// and `/metrics` alone.
     pub max_connections: usize,
+    /// Of these, how many one IPv4 address or IPv6 /64 may have. Sockets of trusted proxies count for the client of their last
+    /// request, and for nobody if that is a proxy. 0: half of the places, 10,000 at most.
+    pub max_connections_per_address: usize,
 }
 
 impl Default for Access {
@@ -96,6 +100,7 @@ impl Default for Access {
                 IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
             ],
             max_connections: 0,
+            max_connections_per_address: 0,
         }
     }
 }

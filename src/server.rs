@@ -13,8 +13,8 @@ use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::address::canonical_networks;
 use crate::http::{
-    Api, BodyLimits, Bound, RouteError, Router, Routes, ServeError, Settings, Site,
-    SocketIoClient, StaticOptions,
+    Api, BodyLimits, Bound, RouteError, Router, Routes, ServeError, Settings, Site, SocketIoClient,
+    StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
 use crate::service::Service;
@@ -22,6 +22,8 @@ use crate::signals::Signals;
 
 /// Files that the process needs besides its sockets.
 const RESERVED_FILES: usize = 64;
+/// Most sockets of one address where nothing else is configured, as there are of sessions that poll.
+const MAX_PER_ADDRESS: usize = 10_000;
 
 /// Puts an app or an engine on a port.
 ///
@@ -217,6 +219,7 @@ impl Server {
             start_page: start_page.map(Into::into),
             is_leaving: AtomicBool::new(false),
         };
+        let max_connections = max_connections(config.access.max_connections);
         let settings = Settings {
             security,
             trusted_proxies: match &router.primus {
@@ -224,7 +227,15 @@ impl Server {
                 Some(_) => Vec::new().into(),
                 None => canonical_networks(config.access.trusted_proxies.iter().copied()).into(),
             },
-            max_connections: max_connections(config.access.max_connections),
+            exempt: match &router.primus {
+                Some(primus) => primus.trusted_proxies().into(),
+                None => canonical_networks(config.access.trusted_proxies.iter().copied()).into(),
+            },
+            max_connections,
+            max_connections_per_address: match config.access.max_connections_per_address {
+                0 => (max_connections / 2).clamp(1, MAX_PER_ADDRESS),
+                configured => configured,
+            },
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
             write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             close_timeout: Duration::from_millis(config.limits.close_timeout_ms),

@@ -33,7 +33,9 @@ use stellar_transports::{Behind, Body, BodyError, Lease, Progress, Socket};
 use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
+use super::crowd::Group;
 use super::listener::{Security, Settings};
+use super::places::Place;
 use super::router::Router;
 use super::{address, gate};
 
@@ -51,17 +53,18 @@ type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 /// Serves one socket until it is closed or upgraded.
 pub(super) async fn serve(
     socket: Socket,
+    place: Arc<Place>,
     remote: SocketAddr,
     router: Arc<Router>,
     settings: Settings,
-    stop: CancellationToken,
+    (group, stop): (Arc<Group>, CancellationToken),
 ) {
     let socket = Arc::new(socket);
     let mut ahead = BytesMut::new();
     let first = poll_fn(|cx| poll_ahead(&socket, &mut ahead, cx));
     let has_begun = tokio::select! {
         has_begun = tokio::time::timeout(settings.header_timeout, first) => has_begun.is_ok_and(|read| read),
-        () = stop.cancelled() => false,
+        () = group.asked_to_go() => false,
     };
     if !has_begun {
         return;
@@ -71,13 +74,21 @@ pub(super) async fn serve(
     loop {
         let service = Requests {
             router: Arc::clone(&router),
+            place: Arc::clone(&place),
             remote,
             is_secure: !matches!(settings.security, Security::Plain),
             trusted: Arc::clone(&settings.trusted_proxies),
             desk: Arc::clone(&desk),
             progress: Arc::default(),
         };
-        let held = exchange(Arc::clone(&socket), ahead, service, &settings, &stop).await;
+        let held = exchange(
+            Arc::clone(&socket),
+            ahead,
+            service,
+            &settings,
+            (&group, &stop),
+        )
+        .await;
         let Some(held) = held else {
             return;
         };
@@ -98,6 +109,12 @@ struct Desk {
     current: Mutex<Option<Current>>,
     /// The answer to the request that is about to be read for the second time.
     answer: Mutex<Option<Response>>,
+}
+
+impl Desk {
+    fn is_idle(&self) -> bool {
+        self.current.lock().is_none() && self.answer.lock().is_none()
+    }
 }
 
 struct Current {
@@ -150,7 +167,7 @@ async fn exchange(
     ahead: Bytes,
     service: Requests,
     settings: &Settings,
-    stop: &CancellationToken,
+    (group, stop): (&Group, &CancellationToken),
 ) -> Option<Current> {
     let remote = service.remote;
     let desk = Arc::clone(&service.desk);
@@ -164,10 +181,21 @@ async fn exchange(
         .with_upgrades();
     // In a box, so that what holds a request later does not have its size.
     let mut connection = Box::pin(connection);
-    let mut stopping = Box::pin(stop.cancelled());
+    let mut asked_to_go = Box::pin(group.asked_to_go());
+    // Until its group is asked, nobody is told to stop.
+    let mut stopping = None;
     let mut is_told = false;
     poll_fn(|cx| {
-        let is_stopping = is_told || stopping.as_mut().poll(cx).is_ready();
+        if stopping.is_none() && asked_to_go.as_mut().poll(cx).is_ready() {
+            if !stop.is_cancelled() && desk.is_idle() {
+                connection.as_mut().graceful_shutdown();
+            }
+            stopping = Some(Box::pin(stop.cancelled()));
+        }
+        let is_stopping = is_told
+            || stopping
+                .as_mut()
+                .is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready());
         loop {
             // An answer that is ready goes out first: hyper would take its request for one that has not begun.
             if is_stopping && !is_told && desk.answer.lock().is_none() {
@@ -228,6 +256,7 @@ fn poll_ahead(socket: &Socket, into: &mut BytesMut, cx: &mut Context<'_>) -> Pol
 /// The service of one connection.
 struct Requests {
     router: Arc<Router>,
+    place: Arc<Place>,
     remote: SocketAddr,
     is_secure: bool,
     trusted: Arc<[ipnet::IpNet]>,
@@ -270,8 +299,21 @@ impl Requests {
         if let Some(hosts) = address::hosts(self.remote.ip(), request.headers(), &self.trusted) {
             request.extensions_mut().insert(hosts);
         }
+        let place = self.place.is_for(peer.ip);
+        if let Err(full) = place
+            && !Router::is_operation(&request)
+        {
+            let metrics = &self.router.context.metrics;
+            metrics.count_refusal(full.limit());
+            return Box::pin(std::future::ready(gate::full(full)));
+        }
         let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());
-        self.router.route(request, peer)
+        let answering = self.router.route(request, peer);
+        match place {
+            Ok(()) => answering,
+            // Others are to ask, too.
+            Err(_) => Box::pin(async { gate::last(answering.await) }),
+        }
     }
 }
 

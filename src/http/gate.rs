@@ -2,9 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::{ALLOW, CONNECTION, HOST, HeaderValue};
+use http::header::{ALLOW, CONNECTION, HOST, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use stellar_transports::{Body, body};
+
+use super::places::Full;
 
 /// The answer to a request that goes no further. It is the last one of its connection: what is behind such a request
 /// was perhaps meant for somebody else.
@@ -76,7 +78,25 @@ fn are_escapes_whole(name: &str) -> bool {
     escapes.all(|rest| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit))
 }
 
-fn last(mut response: Response<Body>) -> Response<Body> {
+/// The answer to a request of one for whom there is no place.
+pub(super) fn full(full: Full) -> Response<Body> {
+    let mut response = match full {
+        Full::All => last(body::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server is full\n",
+        )),
+        Full::Address => body::text(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many connections from this address\n",
+        ),
+    };
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(RETRY_AFTER, soon);
+    response
+}
+
+/// Makes it the last answer of its connection.
+pub(super) fn last(mut response: Response<Body>) -> Response<Body> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response

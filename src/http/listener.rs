@@ -9,13 +9,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use ipnet::IpNet;
-use stellar_transports::{Body, CloseReason, Peer, Socket};
+use stellar_transports::{Body, CloseReason, Peer, Permit, Socket};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::crowd::Crowd;
+use super::places::{Full, Place, Places};
 use super::router::Router;
 use super::{address, connection};
 use crate::app::App;
@@ -28,6 +30,10 @@ use crate::signals::Signals;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted: enough for all clients of a restarted server to come back at once.
 const BACKLOG: u32 = 4096;
+/// How long somebody who was let in for a health check may take to ask.
+const RESERVED_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long nothing more is said of those who found no place.
+const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
 /// How often a drain looks for connections that have opened meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long the last sockets may take to close once every client has been told to.
@@ -73,7 +79,10 @@ pub(crate) enum Security {
 pub(crate) struct Settings {
     pub(crate) security: Security,
     pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// Whose sockets are not counted by address.
+    pub(crate) exempt: Arc<[IpNet]>,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
     pub(crate) header_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) close_timeout: Duration,
@@ -294,8 +303,14 @@ async fn accept(
     stop: CancellationToken,
     sockets: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Places::new(
+        settings.max_connections,
+        settings.max_connections_per_address,
+        Arc::clone(&settings.exempt),
+    );
+    let mut crowd = Crowd::new(settings.max_connections, stop.clone());
     let mut is_failing = false;
+    let mut refusals = Refusals::default();
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok((stream, peer)) => {
@@ -311,21 +326,54 @@ async fn accept(
                 if !std::mem::replace(&mut is_failing, true) {
                     tracing::warn!(%error, "cannot accept connections; trying again");
                 }
+                // Who is idle can come back later; who waits cannot come in at all.
+                crowd.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else {
-            router.context.metrics.count_refusal("max_connections");
-            tracing::debug!(%peer, "all places are taken");
-            continue;
+        let place = match places.take(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                router.context.metrics.count_refusal(full.limit());
+                refusals.warn(full, peer);
+                if full == Full::All {
+                    crowd.make_room();
+                }
+                continue;
+            }
         };
-        let (router, settings, stop) = (Arc::clone(&router), settings.clone(), stop.clone());
+        let mut settings = settings.clone();
+        if place.is_reserved() {
+            crowd.make_room();
+            settings.header_timeout = settings.header_timeout.min(RESERVED_TIMEOUT);
+        }
+        let (router, stop, group) = (Arc::clone(&router), stop.clone(), crowd.admit());
         sockets.spawn(async move {
-            if let Some(socket) = secure(stream, permit, &settings).await {
-                connection::serve(socket, peer, router, settings, stop).await;
+            if let Some(socket) = secure(stream, &place, &settings).await {
+                connection::serve(socket, place, peer, router, settings, (group, stop)).await;
             }
         });
+    }
+}
+
+/// What the operator is told of those who found no place: of the first in a while, and how many followed.
+#[derive(Default)]
+struct Refusals {
+    last_said: Option<Instant>,
+    suppressed: u64,
+}
+
+impl Refusals {
+    fn warn(&mut self, full: Full, peer: SocketAddr) {
+        let is_over = |said: Instant| said.elapsed() >= REFUSALS_PAUSE;
+        if !self.last_said.is_none_or(is_over) {
+            self.suppressed += 1;
+            return;
+        }
+        let suppressed = std::mem::take(&mut self.suppressed);
+        self.last_said = Some(Instant::now());
+        tracing::warn!(%peer, limit = full.limit(), suppressed, "a connection found no place");
     }
 }
 
@@ -408,15 +456,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Prepares a socket; `None` if its TLS handshake fails or takes too long.
-async fn secure(
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    settings: &Settings,
-) -> Option<Socket> {
+async fn secure(stream: TcpStream, place: &Arc<Place>, settings: &Settings) -> Option<Socket> {
     // Answers are written whole, so waiting for more would only add delay.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot switch off Nagle's algorithm");
     }
+    let permit: Permit = Arc::clone(place) as Permit;
     match &settings.security {
         Security::Plain => Some(Socket::plain(stream, Some(permit))),
         #[cfg(feature = "tls")]

@@ -3,9 +3,11 @@
 pub(crate) mod address;
 mod api;
 mod connection;
+mod crowd;
 mod gate;
 mod listener;
 mod params;
+mod places;
 mod router;
 mod routes;
 mod socketio_client;

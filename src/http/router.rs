@@ -68,6 +68,11 @@ impl Router {
         }
     }
 
+    /// Whether a request asks how the server is.
+    pub(super) fn is_operation<B>(request: &Request<B>) -> bool {
+        OPERATIONS.contains(&request.uri().path())
+    }
+
     /// Whether a request is for more than a file.
     pub(crate) fn claims(&self, request: &Request<Body>) -> bool {
         if let Some(primus) = &self.primus {

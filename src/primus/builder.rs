@@ -393,6 +393,7 @@ impl Builder {
             error => PrimusError::Doors(error),
         })?;
         let origins = self.origins?;
+        let proxies = self.forwarded.trusted.clone();
         let layers = Layers::standard(self.forwarded, self.cors, origins.clone());
         for (at, name, layer) in self.layers {
             match at {
@@ -411,6 +412,7 @@ impl Builder {
             limits: self.limits,
             origins,
             subprotocols: self.subprotocols,
+            proxies,
             metrics: self.metrics,
             layers,
             plugins: self.plugins.into(),

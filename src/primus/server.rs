@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) origins: Origins,
     pub(super) subprotocols: Vec<String>,
+    /// Those that the standard layer trusts.
+    pub(super) proxies: Vec<ipnet::IpNet>,
     pub(super) metrics: Metrics,
     pub(super) layers: Layers,
     pub(super) plugins: Arc<[Arc<dyn Plugin>]>,

@@ -102,6 +102,11 @@ impl Endpoint {
         self.transports.iter()
     }
 
+    /// The networks of proxies.
+    pub(crate) fn trusted_proxies(&self) -> &[ipnet::IpNet] {
+        &self.shared.proxies
+    }
+
     /// Whether a request is for this server.
     pub(crate) fn claims(&self, request: &Request<Body>) -> bool {
         stellar_transports::is_under(request.uri().path(), &self.shared.pathname)

@@ -188,24 +188,18 @@ async fn joining_and_leaving_without_end_costs_nothing() {
     arena.survives().await;
 }
 
-async fn open(arena: &Arena, count: usize) -> Vec<Raw> {
-    let mut open = Vec::new();
+/// Opens so many WebSockets one after the other. Those that find a place keep it.
+async fn crowd(arena: &Arena, count: usize) -> Vec<Raw> {
+    let mut placed = Vec::new();
     for _ in 0..count {
-        open.push(Raw::connect(arena.address()).await);
-    }
-    open
-}
-
-/// How many of the connections have a place: they are served in it, and keep it. The others are closed at once.
-async fn count_places(connections: &mut [Raw]) -> usize {
-    let mut places = 0;
-    for connection in connections {
-        let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut newcomer = Raw::connect(arena.address()).await;
         // Whoever has no place may be gone already.
-        let _sent = connection.try_write(request).await;
-        places += usize::from(connection.gets_something().await);
+        let _sent = newcomer.try_write(raw::handshake("/ws", "")).await;
+        if newcomer.gets_something().await && newcomer.head().await.status == 101 {
+            placed.push(newcomer);
+        }
     }
-    places
+    placed
 }
 
 /// Tries until a newcomer is served.
@@ -214,7 +208,7 @@ async fn newcomers_are_served_again(arena: &Arena) {
         loop {
             let mut newcomer = Raw::connect(arena.address()).await;
             let sent = newcomer
-                .try_write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                .try_write("GET /api/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 .await;
             if sent.is_ok() && newcomer.rest().await.starts_with(b"HTTP/1.1 200") {
                 break;
@@ -230,8 +224,8 @@ async fn connections_over_the_limit_are_shed_and_places_come_back() {
     let mut arena = Arena::configured("[access]\nmax_connections = 16\n").await;
     for round in 1..=3_u64 {
         // The bystander has one of the places; some of the others may not be free again since the last round.
-        let mut attackers = open(&arena, 64).await;
-        let places = count_places(&mut attackers).await;
+        let attackers = crowd(&arena, 64).await;
+        let places = attackers.len();
         assert!(places <= 15, "{places}");
         assert!(round > 1 || places == 15, "{places}");
         arena.serves().await;
@@ -251,12 +245,16 @@ async fn realtime_connections_keep_their_places() {
         clients.push(arena.server.plain().await);
     }
     for _ in 0..20 {
-        assert!(
-            Raw::connect(arena.address())
-                .await
-                .is_closed_silently()
-                .await
-        );
+        // A few more are let in, to ask how the server is.
+        let full = crate::web::get(arena.address(), "/api/status").await;
+        assert_eq!((full.status, full.header("retry-after")), (503, "1"));
+        for question in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(
+                crate::web::get(arena.address(), question).await.status,
+                200,
+                "{question}"
+            );
+        }
     }
     for client in &mut clients {
         assert!(client.details().await.is_object());
@@ -294,10 +292,10 @@ async fn a_low_file_limit_is_a_limit_of_connections() {
     );
     let mut arena = Arena::around(server).await;
     for _ in 0..3 {
-        let mut attackers = open(&arena, 400).await;
+        let attackers = crowd(&arena, 400).await;
         // It sheds before the files are used up, and keeps some of them for itself.
-        let places = count_places(&mut attackers).await;
-        assert!(places < 256 - 32, "{places}");
+        let places = attackers.len();
+        assert!((100..256 - 32).contains(&places), "{places}");
         arena.serves().await;
         drop(attackers);
         newcomers_are_served_again(&arena).await;
@@ -311,7 +309,14 @@ async fn running_out_of_files_is_survived() {
     let mut arena = Arena::around(with_few_files("[access]\nmax_connections = 100000\n")).await;
     for _ in 0..3 {
         // More than there are files; the system keeps the rest until the server can take them.
-        let attackers = open(&arena, 320).await;
+        let mut attackers = Vec::new();
+        for _ in 0..320 {
+            // Whoever is idle would have to go.
+            let mut attacker = Raw::connect(arena.address()).await;
+            let half = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+            let _gone = attacker.try_write(half).await;
+            attackers.push(attacker);
+        }
         let files = || {
             std::fs::read_dir(format!("/proc/{}/fd", arena.server.pid()))
                 .unwrap()
@@ -324,5 +329,129 @@ async fn running_out_of_files_is_survived() {
         drop(attackers);
         newcomers_are_served_again(&arena).await;
     }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn who_is_idle_makes_room() {
+    for binary in [
+        Binary::configured(
+            "[access]\nmax_connections = 16\n[limits]\nheader_timeout_ms = 600000\n",
+        ),
+        with_few_files(
+            "[access]\nmax_connections = 100000\n[limits]\nheader_timeout_ms = 600000\n",
+        ),
+    ] {
+        let arena = Arena::around(binary).await;
+        let mut idle = Vec::new();
+        for count in 0..300 {
+            // Some say nothing at all, and some have been served and are kept.
+            let mut client = Raw::connect(arena.address()).await;
+            if count % 2 == 0 {
+                let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+                let _gone = client.try_write(request).await;
+            }
+            idle.push(client);
+        }
+        for _ in 0..20 {
+            newcomers_are_served_again(&arena).await;
+        }
+        arena.survives().await;
+    }
+}
+
+/// A socket of this machine's other addresses, which are no proxies.
+async fn connect_from(source: [u8; 4], arena: &Arena) -> Raw {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let stream = within("a connection", socket.connect(arena.address())).await;
+    Raw::over(stream.unwrap())
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_places() {
+    let mut arena = Arena::configured("[access]\nmax_connections_per_address = 5\n").await;
+    let mut attackers = Vec::new();
+    for _ in 0..5 {
+        let attacker = connect_from([127, 0, 0, 2], &arena).await;
+        attackers.push(attacker.upgrade("/ws").await);
+    }
+    for _ in 0..10 {
+        let mut one_more = connect_from([127, 0, 0, 2], &arena).await;
+        assert!(one_more.is_closed_silently().await);
+    }
+    let refused = "stellar_handshakes_refused_total{reason=\"max_connections_per_address\"}";
+    assert_eq!(arena.metric(refused).await, 10);
+    let said = || arena.server.log().contains("found no place");
+    crate::support::eventually("a line in the log", said).await;
+    let log = arena.server.log();
+    let lines = log.lines().filter(|line| line.contains("found no place"));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("127.0.0.2"), "{log}");
+    // Others are served, and so is the first when it has made room.
+    connect_from([127, 0, 0, 3], &arena)
+        .await
+        .upgrade("/ws")
+        .await;
+    attackers.pop();
+    within("a place", async {
+        loop {
+            let mut again = connect_from([127, 0, 0, 2], &arena).await;
+            let _sent = again.try_write(raw::handshake("/ws", "")).await;
+            if again.gets_something().await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    arena.serves().await;
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_have_their_shares() {
+    let arena = Arena::configured("[access]\nmax_connections_per_address = 5\n").await;
+    let forwarded = |client: &str| raw::handshake("/ws", &format!("X-Forwarded-For: {client}\r\n"));
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = Raw::connect(arena.address()).await;
+        client.write(forwarded("192.0.2.1")).await;
+        assert_eq!(client.head().await.status, 101);
+        clients.push(client);
+    }
+    // The proxy's connection is as good as before.
+    let mut proxy = Raw::connect(arena.address()).await;
+    proxy.write(forwarded("192.0.2.1")).await;
+    let answer = proxy.answer().await;
+    assert_eq!(answer.status, 429, "{}", answer.head);
+    let request = "GET /api/status HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ";
+    for (client, status) in [
+        ("192.0.2.1", 429),
+        ("192.0.2.2", 200),
+        ("192.0.2.1", 429),
+        ("6.6.6.6, 192.0.2.1", 429),
+        ("2001:db8::1", 200),
+    ] {
+        proxy.write(format!("{request}{client}\r\n\r\n")).await;
+        assert_eq!(proxy.answer().await.status, status, "{client}");
+    }
+    proxy.write(forwarded("192.0.2.2")).await;
+    assert_eq!(proxy.head().await.status, 101);
+    clients.pop();
+    within("a place", async {
+        loop {
+            let mut again = Raw::connect(arena.address()).await;
+            again.write(forwarded("192.0.2.1")).await;
+            if again.head().await.status == 101 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let refused = "stellar_handshakes_refused_total{reason=\"max_connections_per_address\"}";
+    assert!(arena.metric(refused).await >= 4);
     arena.survives().await;
 }

@@ -1,7 +1,7 @@
 //! What a peer brings when it knocks, and how it is turned away.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::header::COOKIE;
 use http::{HeaderMap, StatusCode, Uri};
@@ -27,6 +27,17 @@ impl Peer {
             port: address.port(),
             secure,
         }
+    }
+}
+
+/// What counts as one address: with IPv6 the /64 that a single client usually has to itself.
+pub fn neighbourhood(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => {
+            let prefix = u128::from(v6) & !u128::from(u64::MAX);
+            Ipv6Addr::from(prefix).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -1,16 +1,17 @@
 //! The stream under a connection: plain TCP, or something on top of it.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, IoSlice, Read as _};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
@@ -22,8 +23,11 @@ use tokio_rustls::server::TlsStream;
 pub struct Socket {
     stream: Stream,
     /// Given back when the socket is closed, wherever that happens.
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Permit>,
 }
+
+/// Room for a socket, as whoever accepts it counts room. It is given back when it is dropped.
+pub type Permit = Arc<dyn Any + Send + Sync>;
 
 enum Stream {
     Plain(TcpStream),
@@ -46,7 +50,7 @@ impl fmt::Debug for Stream {
 
 impl Socket {
     /// A socket that speaks plain TCP. It holds `permit` for as long as it is open.
-    pub const fn plain(stream: TcpStream, permit: Option<OwnedSemaphorePermit>) -> Self {
+    pub const fn plain(stream: TcpStream, permit: Option<Permit>) -> Self {
         Self {
             stream: Stream::Plain(stream),
             _permit: permit,
@@ -55,7 +59,7 @@ impl Socket {
 
     /// A socket that speaks TLS. It holds `permit` for as long as it is open.
     #[cfg(feature = "tls")]
-    pub fn tls(stream: TlsStream<TcpStream>, permit: Option<OwnedSemaphorePermit>) -> Self {
+    pub fn tls(stream: TlsStream<TcpStream>, permit: Option<Permit>) -> Self {
         Self {
             stream: Stream::Layered(Mutex::new(Box::new(stream))),
             _permit: permit,

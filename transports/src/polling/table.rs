@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use base64::Engine as _;
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::session::Session;
 use crate::Address;
 use crate::engineio::Fault;
+use crate::handshake::neighbourhood;
 
 /// The name of a session: 144 random bits. Whoever knows it can read and write the session, so it goes to its client
 /// alone and into no log.
@@ -147,17 +148,6 @@ impl Drop for Place {
 fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > 64 && map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);
-    }
-}
-
-/// What counts as one address: with IPv6 the /64 that a single client usually has to itself.
-fn neighbourhood(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => {
-            let prefix = u128::from(v6) & !u128::from(u64::MAX);
-            Ipv6Addr::from(prefix).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
