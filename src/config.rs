@@ -204,6 +204,9 @@ pub struct General {
     pub refused_verbs: BTreeSet<String>,
     /// Tells clients at a shutdown not to come back, instead of to come back.
     pub destroy_clients_on_shutdown: bool,
+    /// Within how long clients are to come back after a shutdown, each at a random time. 0: as they choose. Primus's own
+    /// clients and those that do not speak Primus choose for themselves.
+    pub shutdown_retry_within_ms: u64,
     /// How long `/readyz` says 503, while everything else goes on, before a shutdown refuses connections.
     pub shutdown_delay_ms: u64,
     /// How long a shutdown waits for running actions.
@@ -224,6 +227,7 @@ impl Default for General {
             action_timeout_ms: 30_000,
             refused_verbs: BTreeSet::new(),
             destroy_clients_on_shutdown: false,
+            shutdown_retry_within_ms: 0,
             shutdown_delay_ms: 0,
             shutdown_timeout_ms: 5000,
         }
@@ -441,6 +445,7 @@ impl Config {
             action_timeout_ms,
             refused_verbs,
             destroy_clients_on_shutdown: _,
+            shutdown_retry_within_ms: _,
             shutdown_delay_ms: _,
             shutdown_timeout_ms: _,
         } = self.general.clone();

@@ -242,6 +242,7 @@ impl Server {
             shutdown_delay: Duration::from_millis(config.general.shutdown_delay_ms),
             shutdown_timeout: Duration::from_millis(config.general.shutdown_timeout_ms),
             destroy_on_shutdown: config.general.destroy_clients_on_shutdown,
+            retry_within: Duration::from_millis(config.general.shutdown_retry_within_ms),
         };
         Ok(Site {
             router: Arc::new(router),

@@ -264,6 +264,13 @@ function numberOf(client, packet) {
   return number;
 }
 
+// What Primus's protocol says beside messages.
+function control(client, text) {
+  if (!text.indexOf('primus::ping::')) client._socket.send(JSON.stringify(text.replace('ping', 'pong')));
+  if (/^primus::server::retry::\d+$/.test(text)) client._hint = +text.slice(23);
+  if (text === 'primus::server::close') endedByServer(client);
+}
+
 function receive(client, text) {
   var packet, context, number, answered;
   try {
@@ -271,11 +278,7 @@ function receive(client, text) {
   } catch (error) {
     return client._raise('error', error);
   }
-  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
-    if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
-    if (packet === 'primus::server::close') endedByServer(client);
-    return;
-  }
+  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) return control(client, packet);
   context = packet && packet.context;
   number = context === 'response' && numberOf(client, packet);
   client._raise('message', packet);
@@ -486,6 +489,7 @@ function opened(client) {
 
   client.messageCount = 0;
   client._miscounts = false;
+  client._hint = undefined;
   client.details = null;
   client._waiting = client._waiting || [];
   if (!isTrial(client)) {
@@ -558,6 +562,7 @@ function unlink(client, isLeft) {
   clearTimeout(client._retry);
   clearTimeout(client._steady);
   client._retry = client.transport = null;
+  client._hint = undefined;
   (client._waiting || []).forEach(function (entry) { calls.push(entry.done); });
   if (client._connecting) calls.push(client._connecting);
   client._waiting = client._connecting = null;
@@ -581,6 +586,7 @@ function lost(client, info) {
   }
   var isOver = info.isFinal || isFinal(info);
   var policy = !isOver && client.options.reconnect;
+  var hint = client._hint;
   var calls = unlink(client);
   var link = client._links;
   var error = info.error || new Error(
@@ -589,10 +595,11 @@ function lost(client, info) {
   var givesUp = policy && client._attempts >= policy.retries;
   if (wasConnected || givesUp || isOver) client.state = 'disconnected';
   if (policy && !givesUp) {
-    // Full jitter from the first try on: a restarted server must not meet all its clients at once.
-    client._retry = later(function () { attempt(client); }, isInterrupted(info) ? 0 :
+    // Full jitter from the first try on: a restarted server must not meet all its clients at once. The server knows best
+    // when it is back, or how it wants the crowd spread; it says so for one time.
+    client._retry = later(function () { attempt(client); }, isInterrupted(info) ? 0 : measure(hint,
       Math.random() * Math.min(policy.max || Infinity, LONGEST_TIMER, Math.max(policy.min, client._attempts && 1) *
-      Math.pow(Math.max(policy.factor, 1), client._attempts)));
+      Math.pow(Math.max(policy.factor, 1), client._attempts))));
   } else {
     stop(client);
   }

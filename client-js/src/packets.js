@@ -95,6 +95,13 @@ function numberOf(client, packet) {
   return number;
 }
 
+// What Primus's protocol says beside messages.
+function control(client, text) {
+  if (!text.indexOf('primus::ping::')) client._socket.send(JSON.stringify(text.replace('ping', 'pong')));
+  if (/^primus::server::retry::\d+$/.test(text)) client._hint = +text.slice(23);
+  if (text === 'primus::server::close') endedByServer(client);
+}
+
 function receive(client, text) {
   var packet, context, number, answered;
   try {
@@ -102,11 +109,7 @@ function receive(client, text) {
   } catch (error) {
     return client._raise('error', error);
   }
-  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) {
-    if (!packet.indexOf('primus::ping::')) client._socket.send(JSON.stringify(packet.replace('ping', 'pong')));
-    if (packet === 'primus::server::close') endedByServer(client);
-    return;
-  }
+  if (!SOCKETIO && typeof packet === 'string' && !packet.indexOf('primus::')) return control(client, packet);
   context = packet && packet.context;
   number = context === 'response' && numberOf(client, packet);
   client._raise('message', packet);

@@ -215,6 +215,45 @@ test('delays have full jitter from the first try on, grow, and stay below the ma
   assert.equal(world.clock.wait, 0);
 });
 
+test('a hint of the server is the next delay, once', () => {
+  const world = new World();
+  const client = world.connected();
+  world.socket.frame('"primus::server::retry::123456"');
+  world.socket.drop(1001, 'server is going away');
+  assert.deepEqual(world.events, ['disconnected']);
+  assert.equal(world.clock.wait, 123456);
+  world.clock.advance(123456);
+  assert.equal(client.state, 'reconnecting');
+  world.socket.drop();
+  assert.equal(world.clock.wait, 500, 'from here on as always');
+});
+
+test('a hint counts for its own connection only, and none of it is a message', () => {
+  const world = new World();
+  const client = world.connected();
+  client.on('message', () => assert.fail('it is not told'));
+  for (const hint of ['soon', '', '-1', '1.5', '1 ']) world.socket.frame(JSON.stringify(`primus::server::retry::${hint}`));
+  world.socket.drop();
+  assert.equal(world.clock.wait, 250);
+  world.clock.advance(250);
+  world.socket.frame('"primus::server::retry::5000"');
+  client.disconnect();
+  client.removeAllListeners('message');
+  client.connect(() => {});
+  world.socket.drop();
+  assert.ok(world.clock.wait < 500);
+});
+
+test('a hint that no timer can hold is a long wait, and none at all is no wait', () => {
+  for (const [hint, wait] of [['9'.repeat(400), 2 ** 31 - 1], ['0', 0]]) {
+    const world = new World();
+    world.connected();
+    world.socket.frame(`"primus::server::retry::${hint}"`);
+    world.socket.drop();
+    assert.equal(world.clock.wait, wait);
+  }
+});
+
 test('a connection that came back starts the delays again', () => {
   const world = new World();
   world.connected();

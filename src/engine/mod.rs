@@ -34,6 +34,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 pub use hub::Hub;
 pub use room::{Member, RoomError, Stamp};
+pub(crate) use spark::at_random;
 pub use spark::{Spark, WriteError};
 use stellar_transports::primus::{Controls, JsonControls};
 pub use stellar_transports::{

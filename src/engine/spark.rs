@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use stellar_transports::{
@@ -11,6 +12,14 @@ use stellar_transports::{
 };
 
 use super::joined::Joined;
+
+/// Any time up to this one, for those who are not to do something all at once.
+#[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
+pub(crate) fn at_random(within: Duration) -> Duration {
+    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
+    // The upper half: the lower one holds the version.
+    within.mul_f64((high >> 32) as f64 / f64::from(u32::MAX))
+}
 
 /// A handle on one connection. Cloning shares it; two handles are equal when they mean the same connection.
 #[derive(Clone)]
@@ -115,7 +124,7 @@ impl Spark {
     }
 
     /// Tells the client, if it speaks Primus, how long to wait before it comes back once this connection has ended.
-    pub fn advise_retry(&self, after: std::time::Duration) {
+    pub fn advise_retry(&self, after: Duration) {
         self.0.send_primus(&primus::retry(after));
     }
 

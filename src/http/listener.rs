@@ -21,7 +21,7 @@ use super::places::{Full, Place, Places};
 use super::router::Router;
 use super::{address, connection};
 use crate::app::App;
-use crate::engine::{FAREWELL_TIMEOUT, Hub};
+use crate::engine::{FAREWELL_TIMEOUT, Hub, at_random};
 use crate::primus::layer::Forwarding;
 use crate::service::Mounted;
 use crate::signals::Signals;
@@ -89,6 +89,7 @@ pub(crate) struct Settings {
     pub(crate) shutdown_delay: Duration,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) destroy_on_shutdown: bool,
+    pub(crate) retry_within: Duration,
 }
 
 /// Everything that a server has but its port.
@@ -408,9 +409,15 @@ async fn drain(
             tokio::time::sleep(LOOK_AGAIN / 10).await;
         }
     };
+    let comes_back = !settings.destroy_on_shutdown && !settings.retry_within.is_zero();
     // More than one look: a handshake that was under way may still become a connection.
     let tell_all = || async {
         loop {
+            if comes_back {
+                for spark in hub.sparks() {
+                    spark.advise_retry(at_random(settings.retry_within));
+                }
+            }
             router.context.close_all(&reason);
             tokio::time::sleep(LOOK_AGAIN).await;
         }

@@ -6,6 +6,7 @@ use stellar_transports::CloseReason;
 
 use super::service::Endpoint;
 use super::{End, Primus};
+use crate::engine::at_random;
 
 /// How often a drain ends a batch of connections, and looks whether all have gone.
 const TICK: Duration = Duration::from_millis(50);
@@ -71,16 +72,8 @@ impl Destroy {
                 End::new()
             };
         }
-        End::new().retry_after(self.retry_within.mul_f64(random()))
+        End::new().retry_after(at_random(self.retry_within))
     }
-}
-
-/// Between 0 and 1.
-#[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
-fn random() -> f64 {
-    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
-    // The upper half: the lower one holds the version.
-    (high >> 32) as f64 / (u32::MAX as f64)
 }
 
 impl Primus {

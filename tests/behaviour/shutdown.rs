@@ -201,6 +201,23 @@ async fn clients_can_be_told_not_to_come_back() {
 }
 
 #[tokio::test]
+async fn clients_can_be_told_when_to_come_back() {
+    let server = Binary::configured("[general]\nshutdown_retry_within_ms = 90000\n");
+    let mut ann = server.primus().await;
+    let mut bob = server.plain().await;
+    server.terminate();
+    assert_eq!(ann.next().await, going_away());
+    assert_eq!(bob.next().await, going_away());
+    let [hint] = &ann.controls[..] else {
+        panic!("{:?}", ann.controls);
+    };
+    let after = hint.strip_prefix("primus::server::retry::").unwrap();
+    assert!(after.parse::<u32>().unwrap() <= 90_000, "{hint}");
+    assert!(bob.controls.is_empty(), "{:?}", bob.controls);
+    assert_eq!(server.finished().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_answer_the_close_holds_up_nothing() {
     let server = Binary::configured("[limits]\nclose_timeout_ms = 300\n");
     let ann = server.primus().await;
