@@ -1272,6 +1272,7 @@ function openEngineIo(client, handlers, address) {
   function start(method, body) {
     aborts[method] = exchange(client, method, place(), body, function (status, text) {
       aborts[method] = null;
+      if (sid && !status) beacon();
       if (status !== 200) return finish(new Error('polling: ' + method + ' answered ' + status + ' ' + text.slice(0, 200)));
       if (!body) receive(text.split(SEPARATOR));
       proceed();
@@ -1344,16 +1345,17 @@ function openEngineIo(client, handlers, address) {
     handlers.close(info);
   }
 
-  // The page is left: what is said has to leave with it, and comes to an end.
-  function leave() {
+  // What waits to leave, and the end of the session, in a way that outlives the page. Firefox drops requests as soon as a
+  // link is followed, and says so only later: then it is all that can still be sent. `isLeft`: where there are no
+  // beacons, the page may be held up for a moment.
+  function beacon(isLeft) {
     var body;
     maxPayload = Math.min(maxPayload, LAST_WORDS);
     body = (queue.length ? batch() + SEPARATOR : '') + '1';
-    // Where there are no beacons, the page may be held up for a moment.
     try {
       if (!navigator.sendBeacon(place(), body)) navigator.sendBeacon(place(), '1');
     } catch (error) {
-      try { exchange(client, 'POST', place(), body); } catch (error) {}
+      try { if (isLeft) exchange(client, 'POST', place(), body); } catch (error) {}
     }
     queue = [];
   }
@@ -1401,7 +1403,7 @@ function openEngineIo(client, handlers, address) {
       if (carrier || isEnded) return abort();
       if (isLeft && !sid) return abort();
       timers.setTimeout('farewell', abort, FAREWELL);
-      if (isLeft) return leave();
+      if (isLeft) return beacon(true);
       if (sid) queue.push('1');
       proceed();
     }

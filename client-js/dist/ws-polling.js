@@ -783,7 +783,10 @@ function engineio(options, handlers, begin) {
     underWay[method] = exchange(options, method, url + '&t=' + number++, 'text/plain', body, function (xhr) {
       if (underWay[method] !== xhr) return;
       underWay[method] = 0;
-      if (xhr.status !== 200) return refused(method + ' answered ' + xhr.status, xhr.responseText);
+      if (xhr.status !== 200) {
+        if (sid && !xhr.status) beacon();
+        return refused(method + ' answered ' + xhr.status, xhr.responseText);
+      }
       if (!body) receive(xhr.responseText.split(SEPARATOR));
       proceed();
     });
@@ -858,16 +861,17 @@ function engineio(options, handlers, begin) {
     queue.forEach(put);
   }
 
-  // The page is left: what is said has to leave with it, and comes to an end.
-  function leave() {
+  // What waits to leave, and the end of the session, in a way that outlives the page. Firefox drops requests as soon as a
+  // link is followed, and says so only later: then it is all that can still be sent. `isLeft`: where there are no
+  // beacons, the page may be held up for a moment.
+  function beacon(isLeft) {
     var body;
     maxPayload = Math.min(maxPayload, LAST_WORDS);
     body = (queue.length ? batch() + SEPARATOR : '') + '1';
-    // Where there are no beacons, the page may be held up for a moment.
     try {
       if (!navigator.sendBeacon(url, body)) navigator.sendBeacon(url, '1');
     } catch (error) {
-      try { exchange(options, 'POST', url, 'text/plain', body); } catch (error) {}
+      try { if (isLeft) exchange(options, 'POST', url, 'text/plain', body); } catch (error) {}
     }
     queue = [];
   }
@@ -900,7 +904,7 @@ function engineio(options, handlers, begin) {
       halt();
       timer = setTimeout(abort, FAREWELL);
       if (isEnded || isLeft && !sid) return abort();
-      if (isLeft) return leave();
+      if (isLeft) return beacon(true);
       if (sid) queue.push('1');
       proceed();
     }

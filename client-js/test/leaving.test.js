@@ -202,3 +202,40 @@ test('a socket that the browser has interrupted is replaced at once', () => {
   other.socket.drop(1001, 'server is going away');
   assert.equal(other.clock.wait, 250);
 });
+
+// Firefox does so as soon as a link is followed, and raises `pagehide` when the other page is there.
+test('requests that the browser drops: what had not left yet leaves with a beacon, and the session ends', () => {
+  const [world, client] = polling();
+  const { url } = world.held;
+  const said = say(client, 'Grüße');
+  world.held.answer(0, '', '');
+  assert.deepEqual(world.beacons.map(({ body }) => body), [`${said}\x1e1`]);
+  assert.equal(world.beacons[0].url.replace(/&t=.*/, ''), url.replace(/&t=.*/, ''));
+  assert.deepEqual(world.events, ['error: polling: GET answered 0 ', 'disconnected']);
+  world.fire('pagehide');
+  assert.equal(world.beacons.length, 1);
+});
+
+test('requests that the browser drops: what was under way is not said twice', () => {
+  const [world, client] = polling();
+  say(client, 'one');
+  world.clock.advance(0);
+  const two = say(client, 'two');
+  world.polls('POST')[0].answer(0, '', '');
+  assert.deepEqual(world.beacons.map(({ body }) => body), [`${two}\x1e1`]);
+});
+
+test('requests that the browser drops: without beacons the page is not held up', () => {
+  const [world, client] = polling({ navigator: {} });
+  say(client, 'one');
+  world.held.answer(0, '', '');
+  assert.deepEqual(world.polls('POST'), []);
+  assert.equal(client.state, 'disconnected');
+});
+
+test('a request that is answered with an error sends no beacon: the server has ended the session', () => {
+  const [world, client] = polling();
+  say(client, 'one');
+  world.held.answer(400, 'Bad Request', '{"code":1,"message":"Session ID unknown"}');
+  assert.deepEqual(world.beacons, []);
+});

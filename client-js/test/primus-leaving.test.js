@@ -39,8 +39,8 @@ function visit(t, file, options, globals) {
 
       abort() { this.isAborted = true; }
 
-      answer(responseText) {
-        Object.assign(this, { readyState: 4, status: 200, responseText });
+      answer(responseText, status = 200) {
+        Object.assign(this, { readyState: 4, status, responseText });
         this.onreadystatechange();
       }
     },
@@ -183,4 +183,15 @@ test('a socket that the browser has interrupted is replaced at once', async (t) 
   other.client.on('reconnect scheduled', (options) => scheduled.push(options.scheduled));
   other.sockets[0].onclose({ code: 1001, reason: 'server is going away' });
   assert.ok(scheduled[0] > 0);
+});
+
+// Firefox does so as soon as a link is followed, and raises `pagehide` when the other page is there.
+test('requests that the browser drops: what had not left yet leaves with a beacon, and the session ends', async (t) => {
+  const world = await polling(t);
+  world.client.write('Grüße');
+  const held = world.requests.at(-1);
+  assert.equal(held.method, 'GET');
+  held.answer('', 0);
+  assert.deepEqual(world.beacons.map(({ body }) => body), ['4"Grüße"\x1e1']);
+  assert.equal(world.client.readyState, 2);
 });
