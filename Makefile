@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export STELLAR_BIN := $(CURDIR)/target/debug/stellar
 # A test process that something keeps alive fails here, and does not hang.
-LIMIT := $(if $(shell command -v timeout),timeout -k 10 900)
+LIMIT := $(if $(shell command -v timeout),timeout -k 10 2700)
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 

@@ -36,6 +36,9 @@ struct Options {
     /// Ms between two pings; 0 for none.
     #[arg(long, default_value_t = 30_000)]
     ping_interval: u64,
+    /// Ms between two pings of engine.io.
+    #[arg(long, default_value_t = 25_000)]
+    session_ping_interval: u64,
     /// Largest message, in bytes.
     #[arg(long)]
     max_length: Option<usize>,
@@ -70,9 +73,12 @@ fn with_parser(builder: Builder, name: &str) -> Builder {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter("warn").init();
     let options = Options::parse();
+    let mut of_transports = stellar::transports::Options::default();
+    of_transports.polling.ping_interval = Duration::from_millis(options.session_ping_interval);
     let mut builder = with_parser(Primus::builder(), &options.parser)
         .pathname(&options.pathname)
         .transports(&options.transport)
+        .transport_options(of_transports)
         .origins(&options.origin)
         .ping_interval(
             (options.ping_interval > 0).then(|| Duration::from_millis(options.ping_interval)),

@@ -185,19 +185,19 @@ suite('calls', (world) => {
       const fresh = make();
       return {
         connect: await fresh.connect(),
-        roomAdd: await fresh.roomAdd('lobby'),
-        say: await fresh.say('lobby', 'hi'),
+        roomAdd: await fresh.roomAdd('random'),
+        say: await fresh.say('random', 'hi'),
         detailsView: await fresh.detailsView(),
-        roomView: await fresh.roomView('lobby'),
+        roomView: await fresh.roomView('random'),
         file: await fresh.file('simple.html'),
         action: await fresh.action('versionedAction', { apiVersion: 1 }),
         newest: await fresh.action('versionedAction'),
         isolated: await fresh.action('isolated.action'),
-        roomLeave: await fresh.roomLeave('lobby'),
+        roomLeave: await fresh.roomLeave('random'),
       };
     });
     assert.equal(got.connect.totalActions, 0);
-    assert.deepEqual(got.roomAdd.rooms, ['lobby']);
+    assert.deepEqual(got.roomAdd.rooms, ['random']);
     assert.equal(got.say.status, 'OK');
     assert.equal(got.detailsView.id, got.connect.id);
     assert.equal(got.roomView.membersCount, 1);

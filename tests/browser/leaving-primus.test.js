@@ -5,6 +5,9 @@
 const assert = require('node:assert/strict');
 const { SCRIPTS, suite, check } = require('./support/primus');
 
+// No heartbeat within any test: who is gone has said so.
+const QUIET = ['--ping-interval', '3600000', '--session-ping-interval', '3600000'];
+
 for (const [kind, script] of Object.entries(SCRIPTS)) {
   for (const websockets of [true, false]) {
     if (!websockets && script.endsWith('=ws')) continue;
@@ -21,7 +24,6 @@ addEventListener('pageshow', function (event) { shown.push(event.persisted); });
         return page;
       }
 
-      // Connections that nobody ends last longer than a test may.
       const sees = (page, count) => page.evaluate(async (wanted) => {
         let answers = heard(primus).length;
         do {
@@ -36,7 +38,7 @@ addEventListener('pageshow', function (event) { shown.push(event.persisted); });
       ]);
 
       check('is gone at once, and comes back', async (t) => {
-        const server = await world.server(t);
+        const server = await world.server(t, 'primus', ...QUIET);
         const others = await visit(t, server);
         const page = await visit(t, server);
         await sees(others, 2);
@@ -53,7 +55,7 @@ addEventListener('pageshow', function (event) { shown.push(event.persisted); });
       });
 
       check('has its last words heard', async (t) => {
-        const server = await world.server(t);
+        const server = await world.server(t, 'primus', ...QUIET);
         const others = await visit(t, server);
         const page = await visit(t, server);
         await page.evaluate((href) => {

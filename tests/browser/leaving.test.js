@@ -39,7 +39,7 @@ suite('a page that is left', (world) => {
     return page.evaluate(() => {
       window.shown = [];
       addEventListener('pageshow', (event) => shown.push(event.persisted));
-      window.client = new StellarClient({ rooms: ['lobby'] });
+      window.client = new StellarClient({ rooms: ['lobby'], connectTimeout: 0, fallbackTimeout: 0 });
       client.seen = [];
       ['connected', 'disconnected', 'reconnecting', 'reconnect', 'error'].forEach((name) => {
         client.on(name, () => client.seen.push(name));
@@ -53,7 +53,6 @@ suite('a page that is left', (world) => {
     const page = await world.blank();
     await page.evaluate(() => make({ rooms: ['lobby'] }).connect());
     return {
-      // Sessions that nobody ends last longer than a test may.
       sees: (count) => page.evaluate(async (wanted) => {
         while ((await client.roomView('lobby')).membersCount !== wanted);
       }, count),

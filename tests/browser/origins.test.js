@@ -22,7 +22,7 @@ for (const [list, origin] of [['its origin', LISTED], ['any origin', '*']]) {
 
     function talk(page, url) {
       return page.evaluate(async (address) => {
-        const client = new StellarClient({ url: address, rooms: ['lobby'], reconnect: false });
+        const client = new StellarClient({ url: address, rooms: ['lobby'], reconnect: false, connectTimeout: 0 });
         await client.connect();
         const heard = new Promise((resolve) => client.once('say', resolve));
         await client.say('lobby', 'hello');

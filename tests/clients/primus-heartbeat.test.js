@@ -10,7 +10,7 @@ const { between } = require('./support/proxy');
 const { connect, told, ask } = require('./support/primus');
 const { raised, until } = require('./support/wait');
 
-const INTERVAL = 1500;
+const INTERVAL = 1500; // not less: between two pings a slow machine has to answer
 const CONFIG = `[limits]\nping_interval_ms = ${INTERVAL}\n`;
 
 // They spend their time waiting, so they do it side by side.

@@ -57,7 +57,7 @@ describe('a proxy', { concurrency: true }, () => {
       const proxy = await faulty(t, server, fault);
       const other = await witness(t);
       const client = await make(t, server, {
-        url: proxy.url, rooms: [ROOM], XMLHttpRequest: requester(t), upgradeDelay: 500,
+        url: proxy.url, rooms: [ROOM], XMLHttpRequest: requester(t), upgradeDelay: 500, connectTimeout: 0,
       });
       const transports = [];
       client.on('transport', (transport) => transports.push(transport));
@@ -65,9 +65,7 @@ describe('a proxy', { concurrency: true }, () => {
       client.on('say', ({ message, from }) => { if (from === other.id) heard.push(message); });
       other.id = (await peer.ask(other, { event: 'detailsView' })).data.id;
 
-      const began = Date.now();
       await client.connect();
-      assert.ok(Date.now() - began < 6000, `connected after ${Date.now() - began} ms`);
       assert.equal(client.transport, 'polling');
       assert.deepEqual(transports, ['polling']);
       assert.equal(proxy.upgrades.length, 1, 'WebSocket was tried first');

@@ -17,13 +17,15 @@ const isWelcome = ({ welcome }) => welcome !== undefined;
 // They spend their time waiting, so they do it side by side.
 describe('the heartbeat of socket.io clients', { concurrency: true }, () => {
   const INTERVAL = 300;
-  const server = new Server(`[socketio]\nping_interval_ms = ${INTERVAL}\nping_timeout_ms = 500\n`);
-  before(() => server.start());
-  after(() => server.kill());
+  const [patient, strict] = [60000, 15000].map((timeout) => (
+    new Server(`[socketio]\nping_interval_ms = ${INTERVAL}\nping_timeout_ms = ${timeout}\n`)
+  ));
+  before(() => Promise.all([patient.start(), strict.start()]));
+  after(() => [patient, strict].forEach((server) => server.kill()));
 
   for (const kind of KINDS) {
     it(`keeps a quiet ${kind.name} for five intervals`, async (t) => {
-      const socket = await open(t, server.url, kind);
+      const socket = await open(t, patient.url, kind);
       const before = await ask(socket, 'detailsView');
       const began = Date.now();
       for (let beat = 0; beat < 5; beat++) await raised(socket.io.engine, 'pong');
@@ -34,12 +36,12 @@ describe('the heartbeat of socket.io clients', { concurrency: true }, () => {
     });
 
     it(`ends a ${kind.name} that is cut off, which comes back by itself`, async (t) => {
-      const proxy = await between(t, server);
+      const proxy = await between(t, strict);
       // An attempt that arrives nowhere is given up after `timeout`.
-      const socket = await open(t, proxy.url, kind, { timeout: 2000 });
+      const socket = await open(t, proxy.url, kind, { timeout: 10000 });
       const before = await ask(socket, 'detailsView');
       await join(socket, 'lobby');
-      const witness = await peer.open(t, `${server.wsUrl}/ws`);
+      const witness = await peer.open(t, `${strict.wsUrl}/ws`);
       await peer.ask(witness, { event: 'roomAdd', room: 'lobby' });
       const view = async () => (await peer.ask(witness, { event: 'roomView', room: 'lobby' })).data.members;
       proxy.freeze();

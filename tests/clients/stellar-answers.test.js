@@ -33,7 +33,7 @@ describe('the answers of the server reach the calls that asked', () => {
     for (const [what, tell] of Object.entries(REFUSED)) {
       it(`after ${what}, over ${name}`, async (t) => {
         const client = await make(t, server, {
-          rooms: ['defaultRoom'], transports: [name], XMLHttpRequest: requester(t), callTimeout: 2000,
+          rooms: ['defaultRoom'], transports: [name], XMLHttpRequest: requester(t), callTimeout: 20000,
         }, load(server, transport));
         await client.connect();
         // However the server takes it: answered, or not at all.

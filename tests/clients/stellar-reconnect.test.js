@@ -86,11 +86,11 @@ describe('the client script that loses its connection', () => {
   });
 
   it('107: comes back when the network is gone without a word', async (t) => {
-    const server = await serve(t, '[limits]\nping_interval_ms = 400\n');
+    const server = await serve(t, '[limits]\nping_interval_ms = 1500\n');
     const proxy = await between(t, server);
-    assert.equal((await make(t, server)).options.pingTimeout, 600, 'what the server puts into the script');
+    assert.equal((await make(t, server)).options.pingTimeout, 2250, 'what the server puts into the script');
     // Longer, so that load on the machine does not look like silence.
-    const client = await make(t, server, { url: proxy.url, pingTimeout: 1500 });
+    const client = await make(t, server, { url: proxy.url, pingTimeout: 6000 });
     await client.connect();
     story(client);
     const connected = raised(client, 'connected');
@@ -102,8 +102,8 @@ describe('the client script that loses its connection', () => {
   });
 
   it('answers the heartbeat, and the connection stays', async (t) => {
-    const server = await serve(t, '[limits]\nping_interval_ms = 400\n');
-    const client = await make(t, server, { pingTimeout: 1500 });
+    const server = await serve(t, '[limits]\nping_interval_ms = 1500\n');
+    const client = await make(t, server, { pingTimeout: 6000 });
     const { id } = await client.connect();
     const [link] = client.links;
     const pings = [];
@@ -114,6 +114,26 @@ describe('the client script that loses its connection', () => {
     assert.deepEqual(story(client), ['connected']);
     assert.equal(client.messageCount, 2, 'pongs are not counted');
   });
+
+  for (const transport of ['ws', 'polling']) {
+    it(`comes back when the server says so, over ${transport}`, async (t) => {
+      // Nearly all of these times are longer than any timer, and so one and the same.
+      const server = await serve(t, '[general]\nshutdown_retry_within_ms = 9007199254740991\n');
+      const client = await make(t, server, { transports: [transport], XMLHttpRequest: requester(t) });
+      await client.connect();
+      const delays = [];
+      const { setTimeout: start } = globalThis;
+      globalThis.setTimeout = (fn, time, ...rest) => {
+        delays.push(time);
+        return start(fn, time, ...rest);
+      };
+      t.after(() => { globalThis.setTimeout = start; });
+      const disconnected = raised(client, 'disconnected');
+      assert.equal(await server.stop(), 0);
+      assert.equal((await disconnected)[0].reconnect, true);
+      assert.ok(delays.includes(2 ** 31 - 1), delays.join());
+    });
+  }
 
   it('108: does not come back after quit', async (t) => {
     const server = await serve(t);

@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, it } = require('node:test');
 const WebSocket = require('ws');
-const { Server, serve } = require('./support/server');
+const { QUIET, Server, serve } = require('./support/server');
 const { between } = require('./support/proxy');
 const { open, tell, ask } = require('./support/peer');
 const { limited, raised, until } = require('./support/wait');
@@ -13,7 +13,7 @@ const { limited, raised, until } = require('./support/wait');
 const DETAILS = JSON.stringify({ event: 'detailsView' });
 
 describe('a WebSocket client', () => {
-  const server = new Server();
+  const server = new Server(QUIET);
   before(() => server.start());
   after(() => server.kill());
 
@@ -95,13 +95,11 @@ describe('a WebSocket client', () => {
         await ask(socket, { event: 'roomAdd', room: 'lobby' });
         await ask(other, { event: 'roomAdd', room: 'lobby' });
         const { data: before } = await ask(other, { event: 'roomView', room: 'lobby' });
-        const started = Date.now();
         socket.terminate();
         await until(async () => {
           const { data } = await ask(other, { event: 'roomView', room: 'lobby' });
           return data.membersCount === before.membersCount - 1;
         }, 'the member to be gone');
-        assert.ok(Date.now() - started < 1000);
       });
 
       it('is not compressed, though it offers to be', async (t) => {
@@ -178,7 +176,7 @@ it('WebSocket clients are told with 1001 that the server stops', async (t) => {
 });
 
 it('WebSocket clients stay by answering pings, and are closed with 4003 if they do not', async (t) => {
-  const server = await serve(t, '[limits]\nping_interval_ms = 300\n');
+  const server = await serve(t, '[limits]\nping_interval_ms = 1500\n');
   const enter = (autoPong) => open(t, `${server.wsUrl}/ws`, { autoPong });
   const [lively, silent] = await Promise.all([enter(true), enter(false)]);
   let pings = 0;

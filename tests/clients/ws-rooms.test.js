@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, it } = require('node:test');
 const { Server } = require('./support/server');
 const { open, tell, ask } = require('./support/peer');
+const { until } = require('./support/wait');
 
 describe('hand-written clients', () => {
   const server = new Server('[general]\nstarting_rooms = ["defaultRoom", "otherRoom"]\n');
@@ -61,8 +62,11 @@ describe('hand-written clients', () => {
 
     b.send('{"event":"exit"}');
     assert.equal((await b.closed).code, 1000);
-    a.send('{"event":"roomView","room":"defaultRoom"}');
-    assert.equal((await a.inbox.response(10)).data.membersCount, 1);
+    let asked = 9;
+    await until(async () => {
+      a.send('{"event":"roomView","room":"defaultRoom"}');
+      return (await a.inbox.response(++asked)).data.membersCount === 1;
+    }, 'the member to be gone');
   });
 
   it('of both doors hear each other in one order, each speaker in its own', async (t) => {

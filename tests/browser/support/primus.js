@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
+const { setTimeout: delay } = require('node:timers/promises');
 const { chromium } = require('playwright-core');
 
 const FOLDER = path.dirname(process.env.STELLAR_BIN || path.join(__dirname, '../../../target/debug/stellar'));
@@ -19,7 +20,7 @@ const FLAGS = [
   // Pages that a test makes up count as foreign, and those may not connect to this machine.
   '--disable-features=LocalNetworkAccessChecks',
 ];
-const LIMIT = 15000;
+const LIMIT = 60000; // of one step; only a failing test comes to it
 
 // The scripts of one server, by the transport that each uses first.
 const SCRIPTS = {
@@ -66,6 +67,19 @@ class Example {
   // After the first time on the same port, where clients look for it again.
   async start() {
     if (!fs.existsSync(this.bin)) throw new Error(`no example at ${this.bin}: run "cargo build --examples"`);
+    const deadline = Date.now() + (this.address.endsWith(':0') ? 0 : LIMIT);
+    for (;;) {
+      try {
+        return await this.launch();
+      } catch (error) {
+        // Between a stop and the next start, an outgoing connection of another program may be given the port.
+        if (Date.now() > deadline) throw error;
+        await delay(50);
+      }
+    }
+  }
+
+  async launch() {
     const isPlugins = this.bin.endsWith('_plugins');
     const args = [...(isPlugins ? [this.address] : ['--listen', this.address]), ...this.args];
     const child = spawn(this.bin, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -180,6 +194,6 @@ function suite(name, define, { keepsPages } = {}) {
 }
 
 // A test with a limit, so that a promise that never settles fails here and not elsewhere.
-const check = (name, body) => it(name, { timeout: 30000 }, body);
+const check = (name, body) => it(name, { timeout: 4 * LIMIT }, body);
 
 module.exports = { SCRIPTS, suite, check };

@@ -26,7 +26,7 @@ class Example {
   // Again on the same port after the first time.
   async start() {
     if (!fs.existsSync(BIN)) throw new Error(`no example at ${BIN}: run "cargo build --examples"`);
-    const deadline = Date.now() + (this.pathname ? 30000 : 0);
+    const deadline = Date.now() + (this.pathname ? 60000 : 0);
     for (;;) {
       try {
         return await this.launch();
