@@ -16,10 +16,12 @@ use crate::engine::{Limits, Origins};
 
 mod listen;
 mod networks;
+mod rates;
 mod transports;
 mod words;
 
 pub use listen::parse_listen;
+pub use rates::RatesConfig;
 pub use transports::{PollingConfig, SocketIoConfig, WsConfig};
 
 /// The root of the tree.
@@ -41,6 +43,8 @@ pub struct Config {
     pub access: Access,
     /// Limits and deadlines.
     pub limits: LimitsConfig,
+    /// How often one client may do what.
+    pub rates: RatesConfig,
     /// The `ws` transport.
     pub ws: WsConfig,
     /// The `polling` transport.
@@ -369,6 +373,7 @@ impl Default for Config {
             tls: Tls::default(),
             access: Access::default(),
             limits: LimitsConfig::default(),
+            rates: RatesConfig::default(),
             ws: WsConfig::default(),
             polling: PollingConfig::default(),
             socketio: SocketIoConfig::default(),
@@ -473,6 +478,7 @@ impl Config {
             max_file: self.limits.max_file_bytes,
             max_payload: self.limits.max_payload_bytes,
             max_rooms: self.limits.max_rooms_per_connection,
+            rates: self.rates.options(),
             fingerprint_key: self.web.cookie_key.clone(),
             refused_verbs,
             errors,
@@ -507,6 +513,7 @@ impl Config {
             ));
         }
         words::check_bounds(self)?;
+        self.rates.check()?;
         let mut refused = self.general.refused_verbs.iter();
         if let Some(unknown) = refused.find(|verb| !app::verbs::is_verb(verb)) {
             return fault(format!(

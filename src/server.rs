@@ -182,6 +182,7 @@ impl Server {
         let engine = match &app {
             Some(_) => engine
                 .limits(config.engine_limits())
+                .rates(config.app_options().rates.connection)
                 .origins(config.origins()?)
                 .subprotocols(config.access.subprotocols.iter().cloned()),
             None => engine,

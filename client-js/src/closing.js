@@ -15,7 +15,8 @@ var LABELS = {
   4002: 'write_timeout',
   4003: 'heartbeat_missed',
   4004: 'receive_timeout',
-  4005: 'connect_timeout'
+  4005: 'connect_timeout',
+  4007: 'too_many_requests'
 };
 
 // `info` is what the transport's close says. Long polling tells no codes: 1005 stands for a close, 1006 for a loss.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::lane::Lane;
+use super::rates::Buckets;
 use super::reply;
 use crate::engine::{CloseReason, Handshake, Peer, Spark};
 
@@ -62,6 +63,7 @@ pub(crate) struct Record {
     message_count: AtomicU64,
     is_destroyed: AtomicBool,
     pub(crate) lane: Mutex<Lane>,
+    pub(super) buckets: Buckets,
     handshake: Mutex<Option<Arc<Handshake>>>,
     /// What the application keeps with it.
     extensions: RwLock<Extensions>,
@@ -393,6 +395,7 @@ impl Record {
             message_count: AtomicU64::new(0),
             is_destroyed: AtomicBool::new(false),
             lane: Mutex::default(),
+            buckets: Buckets::default(),
             handshake: Mutex::default(),
             extensions: RwLock::default(),
             shown: Mutex::default(),

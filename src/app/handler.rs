@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::middleware::{Stopped, call, go_on};
 use super::options::Welcome;
 use super::{App, fingerprint};
-use crate::engine::{CloseReason, Handler, Handshake, Incoming, IncomingPayload, Refusal, Spark};
+use crate::engine::{CloseReason, Handler, Handshake, Incoming, Limited, Refusal, Spark};
 
 impl Handler for App {
     fn authorize<'a>(&'a self, handshake: &'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> {
@@ -51,18 +51,14 @@ impl Handler for App {
     }
 
     fn received(&self, spark: &Spark, message: Incoming<'_>) {
-        let Some(connection) = Connection::of(spark) else {
-            return;
-        };
-        match message.payload {
-            IncomingPayload::Text(text) => match message.name {
-                None => self.receive(&connection, text, message.ack),
-                Some(name) => self.receive_event(&connection, name, text, message.ack),
-            },
-            IncomingPayload::Binary(bytes) => match message.name {
-                None => self.receive_binary(&connection, bytes, message.ack),
-                Some(_) => self.receive_unspeakable(&connection, message.ack),
-            },
+        if let Some(connection) = Connection::of(spark) {
+            self.receive_message(&connection, message, None);
+        }
+    }
+
+    fn limited(&self, spark: &Spark, message: Incoming<'_>, limited: Limited) {
+        if let Some(connection) = Connection::of(spark) {
+            self.receive_message(&connection, message, Some(limited));
         }
     }
 

@@ -32,6 +32,7 @@ mod lane;
 mod middleware;
 mod options;
 mod packet;
+mod rates;
 mod reply;
 pub(crate) mod verbs;
 
@@ -56,6 +57,7 @@ pub use middleware::{
 };
 pub use options::{Options, Welcome};
 use parking_lot::Mutex;
+pub use rates::Rates;
 pub use reply::Sender;
 use serde_json::{Map, Value};
 use stellar_transports::{Message, Reservation};
@@ -98,6 +100,7 @@ impl App {
     /// The engine that brings connections to this app.
     pub fn engine(&self) -> Engine {
         Engine::with_hub(Arc::clone(&self.0.hub), Arc::new(self.clone()))
+            .rates(self.options().rates.connection.clone())
     }
 
     /// The rooms.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::error::ErrorFormat;
+use super::rates::Rates;
 
 /// The options of an app; the defaults are those of the Stellar specification, §13.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Options {
     pub max_payload: usize,
     /// Rooms that one connection may be in. Default 1,000. One more is answered 029.
     pub max_rooms: usize,
+    /// How often one connection may do what.
+    pub rates: Rates,
     /// The cookie and query parameter that carry a browser's fingerprint. Default `sessionID`.
     pub fingerprint_key: String,
     /// Verbs that clients may not use, by any of their names. Default none. They are answered 014.
@@ -63,6 +66,7 @@ impl Default for Options {
             max_file: 5 * 1024 * 1024,
             max_payload: 1024 * 1024,
             max_rooms: 1000,
+            rates: Rates::default(),
             fingerprint_key: "sessionID".into(),
             refused_verbs: BTreeSet::new(),
             errors: ErrorFormat::default(),

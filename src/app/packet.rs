@@ -45,6 +45,17 @@ pub(crate) enum Received<'a> {
     },
 }
 
+impl<'a> Received<'a> {
+    /// What its answer is to give back.
+    pub(crate) const fn message_id(&self) -> Option<&'a RawValue> {
+        match self {
+            Self::Packet(packet) => packet.message_id,
+            Self::Refused { message_id, .. } => *message_id,
+            Self::NotAnObject => None,
+        }
+    }
+}
+
 impl<'a> Packet<'a> {
     /// Reads one packet.
     ///

@@ -12,17 +12,29 @@ use stellar_transports::{AckId, Holding, OverBudget, Reservation};
 
 use super::action::{Call, guarded};
 use super::connection::Connection;
-use super::error::Error;
+use super::error::{Error, ErrorFormat};
 use super::lane::Waiting;
 use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_empty_message};
+use super::rates::Wish;
 use super::reply::{self, Request};
 use super::{App, files::FileError};
-use crate::engine::CloseReason;
+use crate::engine::{CloseReason, Incoming, IncomingPayload, Limited};
 use crate::json::fields_weight;
 
 /// Bytes waiting for a client at which its next file waits too, and how often it looks again.
 const FILES_WAIT_AT: usize = 256 * 1024;
 const FILES_WAIT: Duration = Duration::from_millis(20);
+
+/// What requests cost, in the terms of [`Rates::costs`](super::Rates::costs).
+const FILE_COST: usize = 50;
+const ROOM_COST: usize = 10;
+
+/// How a message was sent, and whether it is one too many.
+#[derive(Clone, Copy)]
+struct Asked {
+    ack: Option<AckId>,
+    limited: Option<Limited>,
+}
 
 /// What a packet asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,25 +73,43 @@ pub(crate) fn is_verb(name: &str) -> bool {
 }
 
 impl App {
-    /// Takes one packet as it arrives: numbers it, and answers it at once or puts it in line.
-    pub(super) fn receive(&self, connection: &Connection, text: &str, ack: Option<AckId>) {
+    /// Takes one message as it arrives. One that is `limited` is numbered like any other, and no more is done for it.
+    pub(super) fn receive_message(
+        &self,
+        connection: &Connection,
+        message: Incoming<'_>,
+        limited: Option<Limited>,
+    ) {
+        let asked = Asked {
+            ack: message.ack,
+            limited,
+        };
+        match (message.payload, message.name) {
+            (IncomingPayload::Text(text), None) => self.receive(connection, text, asked),
+            (IncomingPayload::Text(argument), Some(name)) => {
+                self.receive_event(connection, name, argument, asked);
+            }
+            (IncomingPayload::Binary(bytes), None) => self.receive_binary(connection, bytes, asked),
+            // An event whose argument JSON has no word for.
+            (IncomingPayload::Binary(_), Some(_)) => {
+                self.take(connection, refused(UNSPEAKABLE), Err(UNSPEAKABLE), asked);
+            }
+        }
+    }
+
+    /// Takes one packet: numbers it, and answers it at once or puts it in line.
+    fn receive(&self, connection: &Connection, text: &str, asked: Asked) {
         match Packet::parse(text) {
-            Ok(received) => self.take(connection, received, Ok(text), ack),
-            Err(detail) => self.alert(connection, detail, ack),
+            Ok(received) => self.take(connection, received, Ok(text), asked),
+            Err(detail) => self.alert(connection, detail, asked),
         }
     }
 
     /// Takes an event as it arrives: a packet whose verb is the event's name.
-    pub(super) fn receive_event(
-        &self,
-        connection: &Connection,
-        name: &str,
-        argument: &str,
-        ack: Option<AckId>,
-    ) {
+    fn receive_event(&self, connection: &Connection, name: &str, argument: &str, asked: Asked) {
         match packet::of_event(name, argument) {
-            Some(text) => self.receive(connection, &text, ack),
-            None => self.take(connection, refused(NOT_AN_EVENT), Err(NOT_AN_EVENT), ack),
+            Some(text) => self.receive(connection, &text, asked),
+            None => self.take(connection, refused(NOT_AN_EVENT), Err(NOT_AN_EVENT), asked),
         }
     }
 
@@ -89,9 +119,19 @@ impl App {
         connection: &Connection,
         received: Received<'_>,
         said: Result<&str, &'static str>,
-        ack: Option<AckId>,
+        Asked { ack, limited }: Asked,
     ) {
         let number = connection.next_number();
+        if let Some(limited) = limited {
+            let error = Error::too_many_requests(limited.retry_after);
+            let request = Request {
+                number,
+                message_id: received.message_id().map(ToOwned::to_owned),
+                ack,
+            };
+            connection.send(&request.failed(&error, None, &self.options().errors));
+            return;
+        }
         let waiting = || Waiting {
             said: said.map(str::to_owned),
             ack,
@@ -134,10 +174,14 @@ impl App {
     }
 
     /// Answers what is not JSON. It is not counted: a client that sent something else did not count it either.
-    fn alert(&self, connection: &Connection, detail: String, ack: Option<AckId>) {
-        let error = Error::InvalidPacket(detail).to_value(&self.options().errors);
+    fn alert(&self, connection: &Connection, detail: String, asked: Asked) {
+        let error = match asked.limited {
+            Some(limited) => Error::too_many_requests(limited.retry_after),
+            None => Error::InvalidPacket(detail),
+        };
+        let error = error.to_value(&self.options().errors);
         let alert = reply::push(json!({"error": error}), "alert");
-        connection.send(&alert.answering(ack));
+        connection.send(&alert.answering(asked.ack));
     }
 
     /// Works off the lane in a task of its own, beginning with `first`. The lane is busy until it is empty.
@@ -242,6 +286,18 @@ impl App {
         };
         let verb = Verb::parse(&name).filter(|verb| !self.refuses(*verb));
         let errors = &self.options().errors;
+        if let Some(verb) = verb
+            && let Err(error) = self.afford(connection, verb, &packet)
+        {
+            connection.send(&match verb {
+                Verb::Action | Verb::File => request.object(&failure(&error, errors)),
+                Verb::RoomAdd | Verb::RoomLeave => {
+                    request.failed(&error, Some(Value::Bool(false)), errors)
+                }
+                _ => request.failed(&error, None, errors),
+            });
+            return;
+        }
         match verb {
             None => {
                 let error = Error::VerbRefused(name.into_owned());
@@ -299,6 +355,28 @@ impl App {
         }
     }
 
+    /// Takes what a request is known to cost before it is looked into.
+    fn afford(
+        &self,
+        connection: &Connection,
+        verb: Verb,
+        packet: &Packet<'_>,
+    ) -> Result<(), Error> {
+        let wish = match verb {
+            Verb::Action => Wish::Action,
+            Verb::File => Wish::Cost(FILE_COST),
+            Verb::RoomAdd | Verb::RoomLeave => Wish::Cost(ROOM_COST),
+            Verb::Say => match as_name(packet.room) {
+                Some(room) => return connection.afford(Wish::Say { room: &room }, self.options()),
+                None => return Ok(()),
+            },
+            // These cost what they find.
+            Verb::DetailsView | Verb::RoomView | Verb::Event => return Ok(()),
+            Verb::Quit => return Ok(()),
+        };
+        connection.afford(wish, self.options())
+    }
+
     fn answer_join(&self, connection: &Connection, request: &Request, result: Result<(), Error>) {
         connection.send(&match result {
             Ok(()) => request.ok(Some(true)),
@@ -324,6 +402,13 @@ impl App {
         let params =
             params.and_then(|params| serde_json::from_str::<EventParams<'_>>(params.get()).ok());
         let params = params.unwrap_or_default();
+        let room = as_name(params.room);
+        if let Some(room) = &room
+            && let Err(error) = connection.afford(Wish::Say { room }, self.options())
+        {
+            connection.send(&request.failed(&error, None, &self.options().errors));
+            return;
+        }
         let data = match params.data {
             None => Ok(Value::Null),
             Some(data) => self.bounded(data).and_then(|data| {
@@ -332,7 +417,7 @@ impl App {
                 })
             }),
         };
-        let delivery = match (as_name(params.room), as_name(params.event), data) {
+        let delivery = match (room, as_name(params.event), data) {
             (Some(room), Some(event), Ok(data)) => {
                 self.chat()
                     .raise(Some(connection), &room, &event, data)
@@ -429,8 +514,7 @@ impl App {
         let (params, memory) = match read {
             Ok(read) => read,
             Err(error) => {
-                let error = error.to_value(&self.options().errors);
-                connection.send(&request.object(&Map::from_iter([("error".to_owned(), error)])));
+                connection.send(&request.object(&failure(&error, &self.options().errors)));
                 return;
             }
         };
@@ -471,15 +555,10 @@ impl App {
         Ok(payload)
     }
 
-    /// Takes an event whose argument JSON has no word for.
-    pub(super) fn receive_unspeakable(&self, connection: &Connection, ack: Option<AckId>) {
-        self.take(connection, refused(UNSPEAKABLE), Err(UNSPEAKABLE), ack);
-    }
-
     /// What arrived is no text at all.
-    pub(super) fn receive_binary(&self, connection: &Connection, bytes: &[u8], ack: Option<AckId>) {
+    fn receive_binary(&self, connection: &Connection, bytes: &[u8], asked: Asked) {
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.receive(connection, text, ack),
+            Ok(text) => self.receive(connection, text, asked),
             Err(_) => {
                 if let Some(spark) = connection.spark() {
                     spark.end(CloseReason::UnsupportedData);
@@ -507,6 +586,11 @@ fn reserve(
     spark
         .reserve(holding, bytes)
         .map_err(|OverBudget| Error::too_many_requests(MEMORY_RETRY))
+}
+
+/// The answer of an action or a file that came to nothing.
+fn failure(error: &Error, format: &ErrorFormat) -> Map<String, Value> {
+    Map::from_iter([("error".to_owned(), error.to_value(format))])
 }
 
 const NOT_AN_EVENT: &str = "an event has one argument, which is an object";

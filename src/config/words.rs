@@ -208,6 +208,7 @@ fn expected(key: &str, wanted: &str) -> String {
         return format!("a whole number{unit}, {bounds}");
     }
     match wanted {
+        "f64" | "floating point" => "a number, 0 (off) or more".into(),
         "a boolean" => "true or false".into(),
         "a string" | "path string" => "a text in quotes".into(),
         "a sequence" => "a list in brackets".into(),

@@ -34,7 +34,15 @@ impl Bus for Engine {
                 }
             }
             Event::Received(message) => {
-                self.handler.received(&Spark::of(connection), message);
+                let spark = Spark::of(connection);
+                match spark.take(&self.rates, message.payload.len()) {
+                    Ok(()) => self.handler.received(&spark, message),
+                    Err(limited) => {
+                        if spark.refuse(&self.rates, limited.rate) {
+                            self.handler.limited(&spark, message, limited);
+                        }
+                    }
+                }
             }
             Event::Heartbeat => self.handler.heartbeat(&Spark::of(connection)),
             Event::Closed(reason) => {

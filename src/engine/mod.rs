@@ -24,6 +24,7 @@
 mod bus;
 mod hub;
 mod joined;
+mod rate;
 mod room;
 mod spark;
 
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 pub use hub::Hub;
+pub use rate::{Bucket, Limited, Rate, Rates};
 pub use room::{Member, RoomError, Stamp};
 pub(crate) use spark::at_random;
 pub use spark::{Spark, WriteError};
@@ -69,6 +71,12 @@ pub trait Handler: fmt::Debug + Send + Sync + 'static {
     /// A message has arrived. It borrows from the read buffer: copy what you keep.
     fn received(&self, spark: &Spark, message: Incoming<'_>);
 
+    /// A message has arrived over one of the [`Rates`]. Whoever sent it is to be told, or ended: the default ends it.
+    fn limited(&self, spark: &Spark, message: Incoming<'_>, limited: Limited) {
+        let _ = (message, limited);
+        spark.end(CloseReason::TooManyRequests);
+    }
+
     /// The peer has answered a ping, or sent one.
     fn heartbeat(&self, spark: &Spark) {
         let _ = spark;
@@ -88,6 +96,7 @@ pub struct Engine {
     hub: Arc<Hub>,
     handler: Arc<dyn Handler>,
     limits: Limits,
+    rates: Rates,
     origins: Origins,
     subprotocols: Vec<String>,
     controls: Arc<dyn Controls>,
@@ -106,6 +115,7 @@ impl Engine {
             hub,
             handler,
             limits: Limits::default(),
+            rates: Rates::default(),
             origins: Origins::default(),
             subprotocols: Vec::new(),
             controls: Arc::new(JsonControls),
@@ -117,6 +127,13 @@ impl Engine {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Replaces the rates per connection.
+    #[must_use]
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
         self
     }
 

@@ -12,6 +12,7 @@ use stellar_transports::{
 };
 
 use super::joined::Joined;
+use super::rate::{Flow, Limited, Rates};
 
 /// Any time up to this one, for those who are not to do something all at once.
 #[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
@@ -28,6 +29,7 @@ pub struct Spark(Arc<Connection>);
 /// What the engine keeps per connection.
 struct State {
     peer: Peer,
+    flow: Flow,
     rooms: Mutex<Joined>,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -49,6 +51,7 @@ impl Spark {
     pub(super) fn open(connection: &Arc<Connection>, peer: Peer) -> Self {
         connection.attach(Box::new(State {
             peer,
+            flow: Flow::default(),
             rooms: Mutex::default(),
             attachment: OnceLock::new(),
         }));
@@ -170,6 +173,26 @@ impl Spark {
     /// Counts a request that was refused for a limit, by its name in the configuration.
     pub(crate) fn count_limited(&self, limit: &'static str) {
         self.0.context().metrics.count_limited(limit);
+    }
+
+    /// When its last message came, on the server's own clock.
+    pub(crate) fn received_at(&self) -> Duration {
+        self.0.received_at()
+    }
+
+    /// Takes a message of so many bytes, unless that is too much.
+    pub(super) fn take(&self, rates: &Rates, bytes: usize) -> Result<(), Limited> {
+        self.state().flow.take(rates, bytes, self.received_at())
+    }
+
+    /// Counts a request over a rate. Whoever has made too many of them is ended: then nobody is to be told.
+    pub(crate) fn refuse(&self, rates: &Rates, rate: &'static str) -> bool {
+        self.count_limited(rate);
+        let is_borne = self.state().flow.bears_refusal(rates, self.received_at());
+        if !is_borne {
+            self.end(CloseReason::TooManyRequests);
+        }
+        is_borne
     }
 
     /// Attaches a value of the application's own. The first call wins and returns true.

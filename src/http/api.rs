@@ -321,6 +321,8 @@ impl Api {
         let headers = response.headers_mut();
         if is_full {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        } else if let Some(Error::TooManyRequests { retry_after }) = outcome.error {
+            headers.insert(RETRY_AFTER, retry_after.div_ceil(1000).into());
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(cookie) = cookie {

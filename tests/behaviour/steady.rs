@@ -14,6 +14,7 @@ async fn a_client_that_sends_without_a_pause_is_not_late_with_any_message() {
     let options = config(|config| {
         config.limits.receive_timeout_ms = limit.as_millis() as u64;
         config.limits.write_timeout_ms = 2 * limit.as_millis() as u64;
+        config.rates.bytes_per_second = 0.0;
     });
     let server = start(App::builder(), options).await;
     let mut ann = server.primus().await;

@@ -9,7 +9,7 @@
 //! * `heads`: request lines and headers. `targets`: what a URL cannot have. `smuggling`: where a request ends. `upgrades`: handshakes.
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
-//! * `slow`: peers that never finish. `floods`: peers that never stop.
+//! * `slow`: peers that never finish. `floods`: peers that never stop. `rates`: more in a time than is allowed.
 //! * `polling`: payloads of engine.io that are none; `polling_queries`: queries that are none; `polling_bombs`: too large
 //!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
 //!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish; `polling_races`: what
@@ -47,6 +47,7 @@ mod polling_sids;
 mod polling_slow;
 mod polling_times;
 mod prefixes;
+mod rates;
 mod scripts;
 mod sizes;
 mod slow;

@@ -29,6 +29,7 @@ pub enum Initiator {
 /// | [`ReceiveTimeout`](Self::ReceiveTimeout) | 4004 | `receive_timeout` | server | yes |
 /// | [`ConnectTimeout`](Self::ConnectTimeout) | 4005 | `connect_timeout` | server | yes |
 /// | [`Overloaded`](Self::Overloaded) | 1013 | `overloaded` | server | yes |
+/// | [`TooManyRequests`](Self::TooManyRequests) | 4007 | `too_many_requests` | server | yes |
 /// | [`TooManyFragments`](Self::TooManyFragments) | 1008 | `too_many_fragments` | server | yes |
 /// | [`TooManyPackets`](Self::TooManyPackets) | 1008 | `too_many_packets` | server | yes |
 /// | [`ProtocolError`](Self::ProtocolError) | 1002 | `protocol_error` | server | yes |
@@ -58,6 +59,8 @@ pub enum CloseReason {
     ConnectTimeout,
     /// The server has no memory left for what this connection holds, or it held the most when there was none for others.
     Overloaded,
+    /// The peer went on sending more than its rates allow.
+    TooManyRequests,
     /// One message came in more pieces than allowed.
     TooManyFragments,
     /// One request brought more packets than allowed.
@@ -80,7 +83,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every label.
-    pub const LABELS: [&'static str; 18] = [
+    pub const LABELS: [&'static str; 19] = [
         "ended",
         "going_away",
         "reconnect",
@@ -99,6 +102,7 @@ impl CloseReason {
         "too_many_packets",
         "connect_timeout",
         "overloaded",
+        "too_many_requests",
     ];
 
     /// The close code.
@@ -113,6 +117,7 @@ impl CloseReason {
             Self::ReceiveTimeout => 4004,
             Self::ConnectTimeout => 4005,
             Self::Overloaded => 1013,
+            Self::TooManyRequests => 4007,
             Self::TooManyFragments | Self::TooManyPackets => 1008,
             Self::ProtocolError(_) => 1002,
             Self::InvalidText => 1007,
@@ -145,6 +150,7 @@ impl CloseReason {
             Self::TooManyPackets => 15,
             Self::ConnectTimeout => 16,
             Self::Overloaded => 17,
+            Self::TooManyRequests => 18,
         }]
     }
 
@@ -158,6 +164,7 @@ impl CloseReason {
             | Self::ReceiveTimeout
             | Self::ConnectTimeout
             | Self::Overloaded
+            | Self::TooManyRequests
             | Self::TooManyFragments
             | Self::TooManyPackets
             | Self::ProtocolError(_)
@@ -201,6 +208,7 @@ impl fmt::Display for CloseReason {
             Self::ReceiveTimeout => "message not finished in time",
             Self::ConnectTimeout => "connected to nothing in time",
             Self::Overloaded => "the server has no memory left for this connection",
+            Self::TooManyRequests => "too many requests",
             Self::TooManyFragments => "too many fragments",
             Self::TooManyPackets => "too many packets",
             Self::ProtocolError(detail) => detail,
@@ -239,6 +247,7 @@ mod tests {
             CloseReason::TooManyPackets,
             CloseReason::ConnectTimeout,
             CloseReason::Overloaded,
+            CloseReason::TooManyRequests,
         ];
         for (reason, label) in all.iter().zip(CloseReason::LABELS) {
             assert_eq!(reason.label(), label);

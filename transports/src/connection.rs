@@ -128,6 +128,8 @@ pub struct Connection {
     watched: AtomicBool,
     /// [`PAUSED`], or when it was resumed last, in ms of the sweep's clock plus one; 0 if it never was.
     paused: AtomicU64,
+    /// When the last message came, in ns of the sweep's clock.
+    received_at: AtomicU64,
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
     place: Place,
     context: Arc<Context>,
@@ -175,6 +177,7 @@ impl Connection {
             half: Mutex::default(),
             watched: AtomicBool::new(false),
             paused: AtomicU64::new(0),
+            received_at: AtomicU64::new(0),
             attachment: OnceLock::new(),
             place: context.sweep.add(itself.clone()),
             context: Arc::clone(context),
@@ -270,7 +273,15 @@ impl Connection {
     /// Tells the bus what the peer sent.
     pub fn report_received(self: &Arc<Self>, message: Incoming<'_>) {
         self.context.metrics.received.inc();
+        // The one look at the clock per message: rates and turns go by it.
+        let now = u64::try_from(self.context.sweep.time().as_nanos()).unwrap_or(u64::MAX);
+        self.received_at.store(now, Ordering::Relaxed);
         self.context.bus.dispatch(self, Event::Received(message));
+    }
+
+    /// When the last message was reported, on the server's own clock, which does not go backwards. Zero before the first.
+    pub fn received_at(&self) -> Duration {
+        Duration::from_nanos(self.received_at.load(Ordering::Relaxed))
     }
 
     /// Tells the bus that the peer has answered a ping, or pinged.

@@ -104,7 +104,12 @@ impl Sweep {
 
     /// Milliseconds since the sweep began.
     pub(crate) fn clock(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.time().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The time since the sweep began.
+    pub(crate) fn time(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Lets go of those that hold the most.
