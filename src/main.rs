@@ -121,7 +121,12 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
 
     let app = build_app(&settings, demo)?;
     let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
-    let runtime = tokio::runtime::Runtime::new()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // Sockets are asked what they have after so many turns of tasks. A connection's turn may take a fifth of a
+        // millisecond: with the default, 61, floods on all threads would have others wait for ten.
+        .event_interval(16)
+        .build()
         .map_err(|error| Failure::Runtime(format!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(async {
         // First of all: a signal that comes while the server starts is not lost.

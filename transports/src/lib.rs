@@ -12,6 +12,8 @@
 //! This file is the registry: the one list of built-in transports, and of the doors of those that are not built in.
 
 pub mod accept;
+#[cfg(any(feature = "ws", feature = "polling"))]
+mod allowance;
 pub mod body;
 mod broadcast;
 pub mod budget;

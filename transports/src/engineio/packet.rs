@@ -38,6 +38,16 @@ pub(crate) enum Packet<'a> {
     Binary(Cow<'a, [u8]>),
 }
 
+impl Packet<'_> {
+    /// How long what it says is, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Control(_, text) | Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Bytes that are no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a packet cannot be read")]

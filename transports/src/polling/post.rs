@@ -10,11 +10,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Options;
 use super::session::{Request, Session};
+use crate::allowance::Allowance;
 use crate::engineio::{Body, Fault, Jsonp, Protocol};
 use crate::{CloseReason, Holding, OverBudget, Reservation, Turn};
-
-/// Packets handed on before other tasks of the thread get their chance.
-const BATCH: usize = 128;
 
 /// Takes the packets of one request. Answered once all of them have been handed on, so that a client which sends more
 /// than the application wants is slowed down.
@@ -141,7 +139,8 @@ async fn deliver(
         poll_fn(|cx| session.poll_resumed(cx)).await;
         {
             let _turn = Turn::begin();
-            for _ in 0..BATCH {
+            let mut allowance = Allowance::default();
+            loop {
                 let Some(packet) = packets.next() else {
                     return Ok(());
                 };
@@ -150,7 +149,8 @@ async fn deliver(
                     // It is over: by what this packet said, or for a reason that has nothing to do with it.
                     return Ok(());
                 }
-                if session.is_held_up() {
+                let now = session.connection().received_at();
+                if !allowance.spend(packet.len(), now) || session.is_held_up() {
                     break;
                 }
             }

@@ -31,6 +31,17 @@ pub(super) enum Received {
     Broken,
 }
 
+impl Received {
+    /// How long what was said is, in bytes, without attachments.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Event(Value::Str(text, _), _) => text.len(),
+            Self::Event(Value::Bytes(bytes), _) => bytes.len(),
+            Self::Leave | Self::Broken => 0,
+        }
+    }
+}
+
 /// The state of a pipe, without its lock.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {

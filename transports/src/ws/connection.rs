@@ -13,11 +13,12 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use super::Language;
 use super::decoder::{Decoder, Wire};
 use super::frame::{FrameGuard, TooManyFragments};
+use crate::allowance::Allowance;
 use crate::budget::FREE;
 use crate::half::Part;
 use crate::{CloseReason, Connection, IncomingPayload, Initiator, OverBudget, Socket, Turn};
 
-/// Messages handled before other tasks of the thread get their chance.
+/// Reads before other tasks of the thread get their chance, while the connection closes.
 const READ_BUDGET: usize = 128;
 
 /// The task of one connection, written as a state machine so that a quiet connection is small and nothing waits
@@ -93,7 +94,8 @@ impl<L: Language> Pump<L> {
                 Decoder::lend(limits.max_message, self.read_buffer as usize)
             }
         };
-        for _ in 0..READ_BUDGET {
+        let mut allowance = Allowance::default();
+        loop {
             if self.is_held() {
                 self.decoder = Some(decoder);
                 return false;
@@ -116,7 +118,13 @@ impl<L: Language> Pump<L> {
                     self.finish(CloseReason::PeerClosed(code));
                     return false;
                 }
-                Poll::Ready(Ok(message)) => self.deliver(&message),
+                Poll::Ready(Ok(message)) => {
+                    let bytes = message.len();
+                    self.deliver(&message);
+                    if !allowance.spend(bytes, self.connection.received_at()) {
+                        break;
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     match failure(&error) {
                         CloseReason::PeerGone => self.finish(CloseReason::PeerGone),

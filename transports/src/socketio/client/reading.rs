@@ -10,6 +10,7 @@ use parking_lot::MutexGuard;
 use tokio::io::ReadBuf;
 
 use super::{Client, Life, State};
+use crate::allowance::Allowance;
 use crate::polling::Session;
 use crate::socketio::event;
 use crate::socketio::pipe::{Read, Received};
@@ -72,7 +73,11 @@ impl Client {
                 return Poll::Ready(());
             }
             if goes_on && !state.pipe.parsed.is_empty() {
-                self.deliver(state, session.as_ref());
+                if self.deliver(state, session.as_ref(), Allowance::default()) {
+                    // There is more: after the others of this thread.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             // First, so that whoever changes something from here on wakes this task again.
@@ -105,8 +110,14 @@ impl Client {
         }
     }
 
-    /// Tells the bus what was parsed. What it does not want yet stays.
-    fn deliver(&self, mut state: MutexGuard<'_, State>, session: Option<&Arc<Session>>) {
+    /// Tells the bus what was parsed. What it does not want yet stays, and so does what is too much for one turn: returns
+    /// whether that is so.
+    fn deliver(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        session: Option<&Arc<Session>>,
+        mut allowance: Allowance,
+    ) -> bool {
         let parsed = std::mem::take(&mut state.pipe.parsed);
         state.is_delivering = true;
         let leaving = match &state.life {
@@ -115,13 +126,19 @@ impl Client {
         };
         drop(state);
         let mut parsed = parsed.into_iter();
+        let mut is_used_up = false;
         let mut tell = |session: &Arc<Session>| {
             let _turn = Turn::begin();
             while leaving.is_some() || (session.is_open() && !session.connection().is_paused()) {
-                match parsed.next().map(|received| take(session, &received)) {
-                    Some(Ok(())) => {}
-                    Some(Err(reason)) => return Err(reason),
-                    None => break,
+                let Some(received) = parsed.next() else {
+                    break;
+                };
+                take(session, &received)?;
+                // What was said before an end is told with it.
+                let now = session.connection().received_at();
+                if leaving.is_none() && !allowance.spend(received.len(), now) {
+                    is_used_up = parsed.len() > 0;
+                    break;
                 }
             }
             Ok(())
@@ -147,6 +164,7 @@ impl Client {
         if is_let_go {
             self.let_go();
         }
+        is_used_up
     }
 
     /// The library has let go of the session. If nobody else has ended it, the client broke the rules.
@@ -161,7 +179,9 @@ impl Client {
         }
         if self.goes_on(&state, session.as_deref()) && !state.pipe.parsed.is_empty() {
             state.is_let_go = true;
-            return self.deliver(state, session.as_ref());
+            // Nobody comes back for a rest.
+            let _nothing_is_left = self.deliver(state, session.as_ref(), Allowance::UNLIMITED);
+            return;
         }
         let life = std::mem::replace(&mut state.life, Life::Over);
         drop(state);
