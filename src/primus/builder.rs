@@ -16,7 +16,7 @@ use super::parser::{Json, Parser};
 use super::server::{Primus, Shared};
 use super::transform::{BoxError, Transforms};
 use super::{CloseReason, Direction, Packet, Plugin, PrimusError, Spark, SparkError, Transform};
-use crate::engine::Hub;
+use crate::engine::{Hub, Rates};
 use crate::http::address::canonical_networks;
 
 pub(super) type Authorize =
@@ -62,6 +62,7 @@ pub struct Builder {
     own_transports: Vec<Arc<dyn Transport>>,
     options: stellar_transports::Options,
     limits: Limits,
+    rates: Rates,
     origins: Result<Origins, OriginError>,
     subprotocols: Vec<String>,
     cors: Cors,
@@ -93,6 +94,7 @@ impl Default for Builder {
             own_transports: Vec::new(),
             options: stellar_transports::Options::default(),
             limits: Limits::default(),
+            rates: Rates::default(),
             origins: Ok(Origins::default()),
             subprotocols: Vec::new(),
             cors: Cors::default(),
@@ -164,6 +166,13 @@ impl Builder {
         {
             self.options.socketio.engine.max_payload = bytes;
         }
+        self
+    }
+
+    /// How much each connection may send in a time. One that sends more is ended with
+    /// [`CloseReason::TooManyRequests`](crate::engine::CloseReason::TooManyRequests), and may come back. Default far above honest use.
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
         self
     }
 
@@ -410,6 +419,7 @@ impl Builder {
             own_transports: Mutex::new(self.own_transports),
             options,
             limits: self.limits,
+            rates: self.rates,
             origins,
             subprotocols: self.subprotocols,
             proxies,

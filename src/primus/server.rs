@@ -26,7 +26,7 @@ use super::{
     check,
 };
 use crate::client_script::Format;
-use crate::engine::Hub;
+use crate::engine::{Hub, Rates};
 use crate::service::Service;
 
 /// A realtime server with Primus's abstraction: values go in and out, whatever carries them. Cloning shares it.
@@ -44,6 +44,7 @@ pub(super) struct Shared {
     pub(super) own_transports: Mutex<Vec<Arc<dyn Transport>>>,
     pub(super) options: stellar_transports::Options,
     pub(super) limits: Limits,
+    pub(super) rates: Rates,
     pub(super) origins: Origins,
     pub(super) subprotocols: Vec<String>,
     /// Those that the standard layer trusts.

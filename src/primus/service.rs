@@ -71,6 +71,7 @@ impl Endpoint {
         let dispatcher = Arc::new(Dispatcher(Arc::clone(shared)));
         let context = Engine::with_hub(Arc::clone(&shared.hub), dispatcher)
             .limits(shared.limits.clone())
+            .rates(shared.rates.clone())
             .origins(shared.origins.clone())
             .subprotocols(shared.subprotocols.iter().cloned())
             .controls(Arc::new(super::dispatch::Strings(Arc::clone(

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
+use stellar::engine::{Rate, Rates};
 use stellar::primus::{Direction, Packet, Primus, Transform};
 
 use crate::support::{eventually, within};
@@ -161,4 +162,24 @@ async fn one_that_is_not_read_from_does_not_miss_a_heartbeat() {
     spark.resume();
     client.read_for(interval * 2).await;
     assert!(spark.is_open());
+}
+
+#[tokio::test]
+async fn whoever_sends_more_than_the_rate_allows_is_ended_and_may_return() {
+    let rates = Rates {
+        messages: Rate::new(0.001, 3),
+        ..Rates::default()
+    };
+    let mut world = World::start(Primus::builder().rates(rates)).await;
+    for _ in 0..2 {
+        let (mut client, spark) = world.client().await;
+        let mut data = spark.data();
+        client.send_all((0..4).map(|number| json!([number]))).await;
+        for expected in 0..3 {
+            let packet = within("data", data.next()).await.unwrap();
+            assert_eq!(packet.data[0].as_i64(), Some(expected));
+        }
+        assert_eq!(client.closed().await.code, 4007);
+        assert!(within("the end", data.next()).await.is_none());
+    }
 }
