@@ -21,10 +21,10 @@ use super::Value;
 
 /// Most values in one message: members of lists, keys and members of objects. Over it the message is an error. A value takes
 /// many times the memory of the one or two bytes that it can be written in.
-pub const MAX_VALUES: usize = 500_000;
+pub const MAX_VALUES: usize = 150_000;
 
 fn too_many() -> ParserError {
-    ParserError::new("the message has more than 500,000 values")
+    ParserError::new("the message has more than 150,000 values")
 }
 
 /// Writes values as messages and reads them.
