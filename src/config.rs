@@ -141,7 +141,7 @@ pub struct LimitsConfig {
     pub ping_interval_ms: u64,
     /// How long a TLS handshake or the headers of a request may take, and how long an idle HTTP connection is kept.
     pub header_timeout_ms: u64,
-    /// Largest HTTP request body. Over it the answer is 413. Parsed JSON can take a hundred times its size in memory.
+    /// Largest HTTP request body. Over it the answer is 413.
     pub max_body_bytes: usize,
     /// How long a request body may take. Then the answer is 408.
     pub body_timeout_ms: u64,
@@ -152,6 +152,17 @@ pub struct LimitsConfig {
     /// Largest payload of one realtime request: an action's params, an event's data, what is said. Over it the answer
     /// is 023.
     pub max_payload_bytes: usize,
+    /// Most values in what a request has the server parse: params, an event's data, and what is said where hooks are told of
+    /// it. Members of lists, keys and members of objects count; each takes about 200 bytes of memory. Over it the answer
+    /// is 023, over HTTP 413.
+    pub max_values: usize,
+    /// How deep params may nest. Deeper ones are answered 023, over HTTP with 400.
+    pub max_depth: usize,
+    /// Largest `messageId`. A larger one is not given back, and the answer is 023.
+    pub max_message_id_bytes: usize,
+    /// Most members that one answer to `roomView` shows, and most rooms of `detailsView`. Where there are more, it says how
+    /// many, and where the next page begins.
+    pub max_view: usize,
     /// Largest file that the `file` verb sends. Over it the answer is 011.
     pub max_file_bytes: usize,
     /// Rooms that one connection may be in. One more is answered 029.
@@ -178,6 +189,10 @@ impl Default for LimitsConfig {
             max_fields: 1000,
             max_web_actions: 1000,
             max_payload_bytes: 1024 * 1024,
+            max_values: 20_000,
+            max_depth: 32,
+            max_message_id_bytes: 256,
+            max_view: 1000,
             max_file_bytes: 5 * 1024 * 1024,
             max_rooms_per_connection: app::Options::default().max_rooms,
         }
@@ -256,8 +271,13 @@ pub struct Web {
     pub requester_information: bool,
     /// Whether errors change the HTTP status. Otherwise it is always 200.
     pub return_error_codes: bool,
-    /// Spaces of indentation in JSON answers.
+    /// Spaces of indentation in JSON answers. Those that it would make more than twice as large, beyond a start of 16 KiB, are
+    /// sent without.
     pub padding: u8,
+    /// Most bytes of params that `receivedParams` gives back. Of larger ones it gives none.
+    pub max_echo_bytes: usize,
+    /// The same for requests that fail.
+    pub max_failed_echo_bytes: usize,
     /// `Cache-Control: max-age` of files, in seconds.
     pub file_cache_seconds: u64,
     /// Whether files have an `ETag`. `Last-Modified` is always sent.
@@ -286,6 +306,8 @@ impl Default for Web {
             requester_information: true,
             return_error_codes: true,
             padding: 2,
+            max_echo_bytes: 4096,
+            max_failed_echo_bytes: 256,
             file_cache_seconds: 60,
             enable_etag: true,
             set_cookie: true,
@@ -478,6 +500,10 @@ impl Config {
             max_file: self.limits.max_file_bytes,
             max_payload: self.limits.max_payload_bytes,
             max_rooms: self.limits.max_rooms_per_connection,
+            max_values: self.limits.max_values,
+            max_depth: self.limits.max_depth,
+            max_message_id: self.limits.max_message_id_bytes,
+            max_view: self.limits.max_view,
             rates: self.rates.options(),
             fingerprint_key: self.web.cookie_key.clone(),
             refused_verbs,

@@ -1,6 +1,9 @@
 //! JSON text of what is built from plain structs and JSON values.
 
+use std::io;
+
 use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 
 /// Serializes what cannot fail to: plain structs and JSON values.
@@ -49,8 +52,69 @@ fn text_weight(text: &String) -> usize {
     }
 }
 
+/// What indentation may add to a text in any case, in bytes.
+const INDENTED: usize = 16 * 1024;
+
+/// As [`to_string`], indented by so many spaces, unless that makes more than twice the text and [`INDENTED`]: a value deep
+/// down may be indented by many times its own length.
+pub(crate) fn indented(value: &impl Serialize, spaces: usize) -> String {
+    if spaces == 0 {
+        return to_string(value);
+    }
+    let indent = " ".repeat(spaces);
+    let pretty = |limit| {
+        within(
+            value,
+            limit,
+            PrettyFormatter::with_indent(indent.as_bytes()),
+        )
+    };
+    pretty(INDENTED).unwrap_or_else(|| {
+        let text = to_string(value);
+        pretty(2 * text.len() + INDENTED).unwrap_or(text)
+    })
+}
+
+/// Whether a value takes at most `limit` bytes as JSON.
+pub(crate) fn fits(value: &impl Serialize, limit: usize) -> bool {
+    within(value, limit, CompactFormatter).is_some()
+}
+
+/// The text, if it takes at most `limit` bytes. Nothing beyond them is written.
+fn within(value: &impl Serialize, limit: usize, formatter: impl Formatter) -> Option<String> {
+    let mut room = Room {
+        bytes: Vec::new(),
+        limit,
+    };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut room, formatter);
+    value.serialize(&mut serializer).ok()?;
+    String::from_utf8(room.bytes).ok()
+}
+
+/// So much memory, and no more.
+struct Room {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -66,5 +130,34 @@ mod tests {
         assert!((300..700).contains(&each), "{each}");
         let text = format!("{{\"a\":{{\"b\":\"{}\"}}}}", "x".repeat(5000));
         assert!((5000..7000).contains(&of(&text)));
+    }
+
+    #[test]
+    fn what_is_small_is_indented() {
+        let value = json!({"a": [1]});
+        assert_eq!(indented(&value, 2), "{\n  \"a\": [\n    1\n  ]\n}");
+        assert_eq!(indented(&value, 0), "{\"a\":[1]}");
+        let large = json!(vec!["x".repeat(100); 1000]);
+        assert!(indented(&large, 2).starts_with("[\n  \"xxx"));
+    }
+
+    #[test]
+    fn indentation_at_most_doubles_what_is_large() {
+        let deep = (0..100).fold(json!(vec![1; 100_000]), |inner, _| json!([inner]));
+        let small = (0..100).fold(json!([1]), |inner, _| json!([inner]));
+        for value in [deep, small] {
+            let compact = to_string(&value);
+            for spaces in [1, 2, 255] {
+                let text = indented(&value, spaces);
+                assert!(text.len() <= 2 * compact.len() + INDENTED);
+                assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_fits_to_the_byte() {
+        assert!(fits(&json!({"a": "é"}), 10));
+        assert!(!fits(&json!({"a": "é"}), 9));
     }
 }

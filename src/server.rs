@@ -284,6 +284,7 @@ fn api(app: App, config: &Config, budget: Budget) -> Result<Api, ConfigError> {
     };
     let routes = Routes::new(config.web.routes.clone()).map_err(fault)?;
     routes.check_actions(app.registry()).map_err(fault)?;
+    let bounds = app.options().bounds();
     Ok(Api {
         app,
         places: Arc::new(tokio::sync::Semaphore::new(config.limits.max_web_actions)),
@@ -292,6 +293,7 @@ fn api(app: App, config: &Config, budget: Budget) -> Result<Api, ConfigError> {
         limits: BodyLimits {
             max_body: config.limits.max_body_bytes,
             max_fields: config.limits.max_fields,
+            bounds,
             deadline: Duration::from_millis(config.limits.body_timeout_ms),
         },
         statics: statics(config),

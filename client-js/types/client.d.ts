@@ -25,6 +25,10 @@ export interface Details {
   rooms: string[];
   totalActions: number;
   pendingActions: number;
+  /** How many rooms there are, if these are not all. */
+  roomsCount?: number;
+  /** The `after` of the request for the rest. */
+  next?: number;
 }
 
 /** The packet, with the fields of `data` on its top level too. */
@@ -34,6 +38,8 @@ export interface RoomStatus {
   room: string;
   membersCount: number;
   members: Record<string, { id: string; joinedAt: number }>;
+  /** The `after` of the request for the rest, if these are not all. */
+  next?: string;
 }
 
 /** The packet, with the fields of `data` on its top level too. */

@@ -159,6 +159,7 @@ impl AppBuilder {
             Arc::clone(&middleware),
             Arc::new(self.events),
             Arc::new(options.errors.clone()),
+            options.max_values,
         );
         Ok(App(Arc::new(Inner {
             hub,

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::connection::{Connection, now};
 use super::error::{Error, ErrorFormat};
 use super::middleware::{ChatMessage, Middleware, Stopped};
+use super::packet::{bounded, relayed};
 use super::reply::{self, Sender};
-use crate::engine::{ConnectionId, Hub, RoomError};
+use crate::engine::{ConnectionId, Hub, Member, RoomError};
 
 /// The rooms of an app: what a server program does with them. The names of both Stellar generations work.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Chat {
     middleware: Arc<Middleware>,
     events: Arc<RoomEvents>,
     errors: Arc<ErrorFormat>,
+    /// Most values in what hooks are told of.
+    max_values: usize,
 }
 
 /// What `roomView` and [`Chat::status`] tell about a room.
@@ -34,6 +37,9 @@ pub struct RoomStatus {
     pub members: BTreeMap<String, RoomMember>,
     /// How many they are.
     pub members_count: usize,
+    /// Where the next page begins, if these are not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One member of a room.
@@ -61,6 +67,25 @@ pub struct RoomEvent {
 
 /// How many rooms a connection may be in, as the configuration calls it.
 const MAX_ROOMS: &str = "limits.max_rooms_per_connection";
+
+impl RoomStatus {
+    fn new(room: &str, members: &[Member], count: usize, next: Option<String>) -> Self {
+        let members = members.iter().map(|member| {
+            let id = member.spark.public_id().into_owned();
+            let joined_at = member.joined_at;
+            (id.clone(), RoomMember { id, joined_at })
+        });
+        Self {
+            room: room.to_owned(),
+            members: members.collect(),
+            members_count: count,
+            next,
+        }
+    }
+}
+
+/// Said of a page that no answer has named.
+pub(super) const NO_PAGE: &str = "its `after` is not what the answer before said as `next`";
 
 type Listener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
@@ -104,12 +129,14 @@ impl Chat {
         middleware: Arc<Middleware>,
         events: Arc<RoomEvents>,
         errors: Arc<ErrorFormat>,
+        max_values: usize,
     ) -> Self {
         Self {
             hub,
             middleware,
             events,
             errors,
+            max_values,
         }
     }
 
@@ -194,19 +221,36 @@ impl Chat {
             .hub
             .members(room)
             .ok_or_else(|| Error::RoomMissing(room.to_owned()))?;
-        let members: BTreeMap<_, _> = members
-            .iter()
-            .map(|member| {
-                let id = member.spark.public_id().into_owned();
-                let joined_at = member.joined_at;
-                (id.clone(), RoomMember { id, joined_at })
-            })
-            .collect();
-        Ok(RoomStatus {
-            room: room.to_owned(),
-            members_count: members.len(),
-            members,
-        })
+        Ok(RoomStatus::new(room, &members, members.len(), None))
+    }
+
+    /// As [`status`](Self::status), but of at most `max` members, in the order of their ids: those behind the one that
+    /// [`next`](RoomStatus::next) of the page before said, or the first.
+    ///
+    /// # Errors
+    ///
+    /// As `status`; 023 for a page that was not named so.
+    pub fn page(&self, room: &str, after: Option<&str>, max: usize) -> Result<RoomStatus, Error> {
+        if room.is_empty() {
+            return Err(Error::RoomRequired);
+        }
+        let after = match after.map(ConnectionId::parse) {
+            None => None,
+            Some(Some(id)) => Some(id),
+            Some(None) => return Err(Error::InvalidPacket(NO_PAGE.to_owned())),
+        };
+        let (members, count, has_more) = self
+            .hub
+            .members_after(room, after, max)
+            .ok_or_else(|| Error::RoomMissing(room.to_owned()))?;
+        let last = members.last().map(|member| member.spark.id().to_string());
+        let next = last.filter(|_| has_more);
+        Ok(RoomStatus::new(room, &members, count, next))
+    }
+
+    /// How many members a room has; none if there is no such room.
+    pub(crate) fn members_count(&self, room: &str) -> usize {
+        self.hub.members_count(room).unwrap_or(0)
     }
 
     /// See [`status`](Self::status).
@@ -403,7 +447,7 @@ impl Chat {
         let is_heard = speaker.is_some() && self.middleware.has_say_receive();
         if is_heard || self.middleware.has_say() {
             // Before the answer: what hooks cannot be told is refused, and not lost behind it.
-            delivery.value = Some(delivery.read()?);
+            delivery.value = Some(delivery.read(self.max_values)?);
         }
         if let Some(speaker) = speaker
             && is_heard
@@ -515,7 +559,8 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    fn read(&self) -> Result<Value, Error> {
+    fn read(&self, max_values: usize) -> Result<Value, Error> {
+        bounded(self.message.as_bytes(), "the message", relayed(max_values))?;
         stellar_transports::json::from_str(&self.message)
             .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))
     }

@@ -11,8 +11,9 @@ use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::action::{Context, WeakContext};
 use super::lane::Lane;
-use super::rates::Buckets;
+use super::rates::{Buckets, Said};
 use super::reply;
 use crate::engine::{CloseReason, Handshake, Peer, Spark};
 
@@ -64,6 +65,7 @@ pub(crate) struct Record {
     is_destroyed: AtomicBool,
     pub(crate) lane: Mutex<Lane>,
     pub(super) buckets: Buckets,
+    pub(super) rare: Mutex<Option<Box<Rare>>>,
     handshake: Mutex<Option<Arc<Handshake>>>,
     /// What the application keeps with it.
     extensions: RwLock<Extensions>,
@@ -71,10 +73,18 @@ pub(crate) struct Record {
     shown: Mutex<Option<Box<Map<String, Value>>>>,
 }
 
+/// What most connections, which listen, never have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) said: Said,
+    /// Actions that wait for something.
+    waiting: Vec<WeakContext>,
+}
+
 /// The answer to `detailsView`: these nine keys (Stellar specification, §5.4), and what the application shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Details<'a> {
+pub(crate) struct Details<'a> {
     id: &'a str,
     fingerprint: Option<&'a str>,
     #[serde(rename = "remoteIP")]
@@ -85,12 +95,24 @@ struct Details<'a> {
     rooms: Vec<Arc<str>>,
     total_actions: u64,
     pending_actions: u32,
+    /// How many rooms there are, if these are not all, and where the next page of them begins, if they are not the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<usize>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     shown: Option<Box<Map<String, Value>>>,
 }
 
+impl Details<'_> {
+    /// How many rooms it shows.
+    pub(crate) const fn rooms_shown(&self) -> usize {
+        self.rooms.len()
+    }
+}
+
 /// Keys of `details` that are not the application's.
-const OWN_DETAILS: [&str; 9] = [
+const OWN_DETAILS: [&str; 11] = [
     "id",
     "fingerprint",
     "remoteIP",
@@ -100,6 +122,8 @@ const OWN_DETAILS: [&str; 9] = [
     "rooms",
     "totalActions",
     "pendingActions",
+    "roomsCount",
+    "next",
 ];
 
 impl Connection {
@@ -321,8 +345,13 @@ impl Connection {
         }
     }
 
-    /// The object that `detailsView` answers.
-    pub(crate) fn details(&self) -> impl Serialize {
+    /// The object that `detailsView` answers, with at most `max` rooms, those behind the first `after`.
+    pub(crate) fn details(&self, after: usize, max: usize) -> Details<'_> {
+        let mut rooms = self.rooms();
+        let count = rooms.len();
+        rooms.drain(..after.min(count));
+        let is_last = rooms.len() <= max;
+        rooms.truncate(max);
         Details {
             id: self.id(),
             fingerprint: self.fingerprint(),
@@ -333,7 +362,9 @@ impl Connection {
             remote_port: self.remote_port(),
             params: Map::new(),
             connected_at: self.connected_at(),
-            rooms: self.rooms(),
+            rooms_count: (rooms.len() < count).then_some(count),
+            next: (!is_last).then_some(after + max),
+            rooms,
             total_actions: self.total_actions(),
             pending_actions: self.pending_actions(),
             shown: self.record.shown.lock().clone(),
@@ -359,8 +390,33 @@ impl Connection {
         }
     }
 
+    /// Ends it, as far as the app is concerned. What it has asked for goes on, but nobody waits for that any more.
     pub(crate) fn mark_destroyed(&self) {
-        self.record.is_destroyed.store(true, Ordering::Relaxed);
+        let waiting = {
+            let mut rare = self.record.rare.lock();
+            self.record.is_destroyed.store(true, Ordering::Relaxed);
+            rare.take().map(|rare| rare.waiting)
+        };
+        for context in waiting.into_iter().flatten() {
+            context.forget_params();
+        }
+    }
+
+    /// Notes that an action waits for something. Its params are let go when the connection ends before.
+    pub(super) fn waits(&self, context: &Context) {
+        let is_gone = {
+            let mut rare = self.record.rare.lock();
+            let is_gone = self.is_destroyed();
+            if !is_gone {
+                let waiting = &mut rare.get_or_insert_default().waiting;
+                waiting.retain(WeakContext::is_waiting);
+                waiting.push(context.downgrade());
+            }
+            is_gone
+        };
+        if is_gone {
+            context.downgrade().forget_params();
+        }
     }
 }
 
@@ -396,6 +452,7 @@ impl Record {
             is_destroyed: AtomicBool::new(false),
             lane: Mutex::default(),
             buckets: Buckets::default(),
+            rare: Mutex::default(),
             handshake: Mutex::default(),
             extensions: RwLock::default(),
             shown: Mutex::default(),

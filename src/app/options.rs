@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use stellar_transports::json::Bounds;
+
 use super::error::ErrorFormat;
 use super::rates::Rates;
 
@@ -26,11 +28,21 @@ pub struct Options {
     /// Largest file that the `file` verb sends, in bytes. Default 5 MiB. Larger ones are answered 011.
     pub max_file: usize,
     /// Largest payload of one request, in bytes: an action's params, an event's data, what is said. Default 1 MiB.
-    /// Larger ones are answered 023: params can take a hundred times their size in memory, and what is said waits in
-    /// the outbox of every member.
+    /// Larger ones are answered 023: what is said waits in the outbox of every member.
     pub max_payload: usize,
     /// Rooms that one connection may be in. Default 1,000. One more is answered 029.
     pub max_rooms: usize,
+    /// Most values in what a request has the server parse: params, an event's data, and what is said where hooks are told of
+    /// it. Members of lists, keys and members of objects count. Default 20,000, of about 200 bytes each. Over it the answer
+    /// is 023.
+    pub max_values: usize,
+    /// How deep params may nest. Default 32. Deeper ones are answered 023.
+    pub max_depth: usize,
+    /// Largest `messageId`, as it is written. Default 256 bytes. A larger one is not given back, and the answer is 023.
+    pub max_message_id: usize,
+    /// Most members that one answer to `roomView` shows, and most rooms of `detailsView`. Default 1,000. Where there are
+    /// more, it says how many, and where the next page begins.
+    pub max_view: usize,
     /// How often one connection may do what.
     pub rates: Rates,
     /// The cookie and query parameter that carry a browser's fingerprint. Default `sessionID`.
@@ -39,6 +51,16 @@ pub struct Options {
     pub refused_verbs: BTreeSet<String>,
     /// How errors are put into words.
     pub errors: ErrorFormat,
+}
+
+impl Options {
+    /// What params may unfold to.
+    pub(crate) const fn bounds(&self) -> Bounds {
+        Bounds {
+            max_depth: self.max_depth,
+            max_values: self.max_values,
+        }
+    }
 }
 
 /// When a new connection is greeted.
@@ -66,6 +88,10 @@ impl Default for Options {
             max_file: 5 * 1024 * 1024,
             max_payload: 1024 * 1024,
             max_rooms: 1000,
+            max_values: 20_000,
+            max_depth: 32,
+            max_message_id: 256,
+            max_view: 1000,
             rates: Rates::default(),
             fingerprint_key: "sessionID".into(),
             refused_verbs: BTreeSet::new(),

@@ -8,10 +8,14 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
-use stellar_transports::json;
+use stellar_transports::json::{self, Bounds, Excess};
 
-/// How deep arrays and objects may nest. What passes here is handed to other clients, whose parsers may recurse.
+use super::error::Error;
+
+/// How deep arrays and objects may nest. What passes here is handed to other clients, whose parsers may recurse. What is
+/// parsed by the server has bounds of its own.
 const MAX_DEPTH: usize = 128;
+const RELAYED: Bounds = relayed(usize::MAX);
 
 /// How many keys besides its own a packet may have.
 const MAX_OTHER_KEYS: usize = 64;
@@ -27,7 +31,9 @@ pub(crate) struct Packet<'a> {
     pub(crate) file: Option<&'a RawValue>,
     /// Echoed in the response.
     pub(crate) message_id: Option<&'a RawValue>,
-    /// The values of all other keys, in order.
+    /// Where the next page of a long answer begins.
+    pub(crate) after: Option<&'a RawValue>,
+    /// The values of all other keys, in order; `after` is one of them.
     pub(crate) others: Vec<&'a RawValue>,
 }
 
@@ -63,9 +69,9 @@ impl<'a> Packet<'a> {
     ///
     /// A text for the sender, when `text` is not JSON.
     pub(crate) fn parse(text: &'a str) -> Result<Received<'a>, String> {
-        let read = match nests_deeper_than(text.as_bytes(), MAX_DEPTH) {
-            true => Err(format!("it nests deeper than {MAX_DEPTH} levels")),
-            false => Self::read(text),
+        let read = match RELAYED.check(text.as_bytes()) {
+            Err(_) => Err(format!("it nests deeper than {MAX_DEPTH} levels")),
+            Ok(()) => Self::read(text),
         };
         read.or_else(|detail| match refused::scan(text) {
             Some(message_id) => Ok(Received::Refused {
@@ -113,10 +119,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
                         Key::Params => packet.params = Some(value),
                         Key::File => packet.file = Some(value),
                         Key::MessageId => packet.message_id = Some(value),
-                        Key::Data | Key::Other if packet.others.len() == MAX_OTHER_KEYS => {
+                        Key::After | Key::Data | Key::Other
+                            if packet.others.len() == MAX_OTHER_KEYS =>
+                        {
                             return Err(serde::de::Error::custom(format_args!(
                                 "it has more than {MAX_OTHER_KEYS} keys besides those of a packet"
                             )));
+                        }
+                        Key::After => {
+                            packet.after = Some(value);
+                            packet.others.push(value);
                         }
                         Key::Data | Key::Other => packet.others.push(value),
                     }
@@ -185,6 +197,7 @@ enum Key {
     Params,
     File,
     MessageId,
+    After,
     Data,
     Other,
 }
@@ -207,6 +220,7 @@ impl<'de> Deserialize<'de> for Key {
                     b"params" => Key::Params,
                     b"file" => Key::File,
                     b"messageId" => Key::MessageId,
+                    b"after" => Key::After,
                     b"data" => Key::Data,
                     _ => Key::Other,
                 })
@@ -244,6 +258,36 @@ pub(crate) fn as_name(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The bounds of what is passed on as it came, but parsed on its way.
+pub(crate) const fn relayed(max_values: usize) -> Bounds {
+    Bounds {
+        max_depth: MAX_DEPTH,
+        max_values,
+    }
+}
+
+/// Refuses JSON that would unfold to too much, before it does.
+///
+/// # Errors
+///
+/// 023, which names the limit.
+pub(crate) fn bounded(json: &[u8], what: &str, bounds: Bounds) -> Result<(), Error> {
+    bounds.check(json).map_err(|excess| {
+        let Bounds {
+            max_depth,
+            max_values,
+        } = bounds;
+        Error::InvalidPacket(match excess {
+            Excess::Depth => {
+                format!("{what} nests deeper than {max_depth} levels (limits.max_depth)")
+            }
+            Excess::Values => {
+                format!("{what} has more than {max_values} values (limits.max_values)")
+            }
+        })
+    })
+}
+
 /// Whether there is nothing to say: null, an empty text or an empty array.
 pub(crate) fn is_empty_message(value: &RawValue) -> bool {
     matches!(value.get(), "null" | "\"\"") || is_empty_array(value.get())
@@ -253,37 +297,6 @@ fn is_empty_array(json: &str) -> bool {
     json.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .is_some_and(|inner| inner.trim().is_empty())
-}
-
-/// Whether brackets outside of strings nest deeper than `limit`. One pass, no recursion.
-fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
-    if json.len() <= limit {
-        return false;
-    }
-    let mut depth = 0_usize;
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => {
-                while let Some(byte) = bytes.next() {
-                    match byte {
-                        b'\\' => drop(bytes.next()),
-                        b'"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::connection::Connection;
 use super::error::Error;
 use super::options::Options;
@@ -48,18 +46,17 @@ impl Default for Rates {
     }
 }
 
-/// The buckets of one connection.
+/// The buckets of one connection, but for those of rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     actions: Bucket,
     costs: Bucket,
-    /// Of the rooms that it has spoken in lately. Most connections listen.
-    says: Mutex<Option<Box<Said>>>,
 }
 
-/// Rooms by the hash of their names. Two with the same hash would share a bucket.
+/// The buckets of the rooms that a connection has spoken in lately, by the hash of their names. Two with the same hash would
+/// share one.
 #[derive(Debug, Default)]
-struct Said(Vec<(u64, Bucket)>);
+pub(super) struct Said(Vec<(u64, Bucket)>);
 
 /// Rooms to be kept before those are looked for whose buckets are full again.
 const FEW_ROOMS: usize = 16;
@@ -100,11 +97,17 @@ impl Connection {
         };
         let (buckets, rates, now) = (&self.record().buckets, &options.rates, spark.received_at());
         let (rate, taken) = match wish {
-            Wish::Action => ("rates.actions", buckets.actions.take(&rates.actions, 1, now)),
-            Wish::Cost(cost) => ("rates.costs", buckets.costs.take(&rates.costs, cost as u64, now)),
+            Wish::Action => (
+                "rates.actions",
+                buckets.actions.take(&rates.actions, 1, now),
+            ),
+            Wish::Cost(cost) => (
+                "rates.costs",
+                buckets.costs.take(&rates.costs, cost as u64, now),
+            ),
             Wish::Say { room } => {
-                let mut says = buckets.says.lock();
-                let bucket = says.get_or_insert_default().bucket(room, now);
+                let mut rare = self.record().rare.lock();
+                let bucket = rare.get_or_insert_default().said.bucket(room, now);
                 ("rates.says", bucket.take(&rates.says, 1, now))
             }
         };

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use stellar_transports::{AckId, Holding, OverBudget, Reservation};
 
 use super::action::{Call, guarded};
-use super::connection::Connection;
+use super::chat::{NO_PAGE, RoomStatus};
+use super::connection::{Connection, Details};
 use super::error::{Error, ErrorFormat};
 use super::lane::Waiting;
 use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_empty_message};
@@ -126,7 +127,7 @@ impl App {
             let error = Error::too_many_requests(limited.retry_after);
             let request = Request {
                 number,
-                message_id: received.message_id().map(ToOwned::to_owned),
+                message_id: self.id_of(&received).unwrap_or_default(),
                 ack,
             };
             connection.send(&request.failed(&error, None, &self.options().errors));
@@ -251,6 +252,17 @@ impl App {
         }
     }
 
+    /// The id that an answer gives back, unless it is too long for that.
+    fn id_of(&self, received: &Received<'_>) -> Result<Option<Box<RawValue>>, String> {
+        let limit = self.options().max_message_id;
+        match received.message_id() {
+            Some(id) if id.get().len() > limit => Err(format!(
+                "its messageId is longer than {limit} bytes (limits.max_message_id_bytes)"
+            )),
+            id => Ok(id.map(ToOwned::to_owned)),
+        }
+    }
+
     /// Answers one packet.
     async fn answer(
         &self,
@@ -259,20 +271,19 @@ impl App {
         number: u64,
         ack: Option<AckId>,
     ) {
+        let id = self.id_of(&received);
         let (packet, refusal) = match received {
             Received::Packet(packet) => (packet, None),
             Received::NotAnObject => (Packet::default(), None),
-            Received::Refused { detail, message_id } => {
-                let packet = Packet {
-                    message_id,
-                    ..Packet::default()
-                };
-                (packet, Some(detail))
-            }
+            Received::Refused { detail, .. } => (Packet::default(), Some(detail)),
+        };
+        let (message_id, refusal) = match id {
+            Ok(id) => (id, refusal),
+            Err(detail) => (None, Some(detail.into())),
         };
         let request = Request {
             number,
-            message_id: packet.message_id.map(ToOwned::to_owned),
+            message_id,
             ack,
         };
         if let Some(detail) = refusal {
@@ -317,7 +328,11 @@ impl App {
                 connection.send(&request.object(&response));
             }
             Some(Verb::DetailsView) => {
-                connection.send(&request.ok(Some(connection.details())));
+                let view = self.view_details(connection, packet.after);
+                connection.send(&match view {
+                    Ok(details) => request.ok(Some(details)),
+                    Err(error) => request.failed(&error, None, errors),
+                });
             }
             Some(Verb::RoomAdd) => {
                 let result = match as_name(packet.room) {
@@ -337,7 +352,7 @@ impl App {
                 let status = match as_name(packet.room) {
                     // Membership is checked first, so nobody learns which other rooms exist.
                     Some(room) if connection.spark().is_some_and(|spark| spark.is_in(&room)) => {
-                        self.chat().status(&room)
+                        self.view_room(connection, &room, packet.after)
                     }
                     Some(room) => Err(Error::NotMember {
                         id: connection.id().to_owned(),
@@ -377,6 +392,44 @@ impl App {
         connection.afford(wish, self.options())
     }
 
+    /// A page of a room's members.
+    fn view_room(
+        &self,
+        connection: &Connection,
+        room: &str,
+        after: Option<&RawValue>,
+    ) -> Result<RoomStatus, Error> {
+        let options = self.options();
+        let count = self.chat().members_count(room);
+        let cost = ROOM_COST + count.min(options.max_view) / 10 + count / 100;
+        connection.afford(Wish::Cost(cost), options)?;
+        let after = after.filter(|after| after.get() != "null");
+        let after = after.map(|after| as_text(after).unwrap_or_default());
+        self.chat().page(room, after.as_deref(), options.max_view)
+    }
+
+    /// What a connection is told of itself, with a page of its rooms.
+    fn view_details<'c>(
+        &self,
+        connection: &'c Connection,
+        after: Option<&RawValue>,
+    ) -> Result<Details<'c>, Error> {
+        let options = self.options();
+        let after = match after.filter(|after| after.get() != "null") {
+            None => 0,
+            Some(after) => {
+                let no_page = |_| Error::InvalidPacket(NO_PAGE.to_owned());
+                after.get().parse().map_err(no_page)?
+            }
+        };
+        let details = connection.details(after, options.max_view);
+        match details.rooms_shown() / 10 {
+            0 => {}
+            cost => connection.afford(Wish::Cost(cost), options)?,
+        }
+        Ok(details)
+    }
+
     fn answer_join(&self, connection: &Connection, request: &Request, result: Result<(), Error>) {
         connection.send(&match result {
             Ok(()) => request.ok(Some(true)),
@@ -412,6 +465,8 @@ impl App {
         let data = match params.data {
             None => Ok(Value::Null),
             Some(data) => self.bounded(data).and_then(|data| {
+                let bounds = packet::relayed(self.options().max_values);
+                packet::bounded(data.get().as_bytes(), "data", bounds)?;
                 stellar_transports::json::from_str(data.get()).map_err(|error| {
                     Error::InvalidPacket(format!("the data cannot be read ({error})"))
                 })
@@ -502,6 +557,7 @@ impl App {
         let read = match params.filter(|params| params.get().starts_with('{')) {
             None => Ok(Map::new()),
             Some(params) => self.bounded(params).and_then(|params| {
+                packet::bounded(params.get().as_bytes(), "params", self.options().bounds())?;
                 stellar_transports::json::from_str(params.get()).map_err(|error| {
                     Error::InvalidPacket(format!("the params cannot be read ({error})"))
                 })

@@ -47,6 +47,9 @@ const BOUNDS: &[Bounds] = &[
     not_zero("limits.admit_timeout_ms"),
     not_zero("limits.max_web_actions"),
     not_zero("limits.max_rooms_per_connection"),
+    not_zero("limits.max_values"),
+    bounds("limits.max_depth", 1, 127),
+    not_zero("limits.max_view"),
     not_zero("general.simultaneous_actions"),
     Bounds {
         zero: Some("off"),

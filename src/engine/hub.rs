@@ -212,6 +212,18 @@ impl Hub {
         self.find(room).map(|room| room.members())
     }
 
+    /// At most `max` members of a room, in the order of their ids, those behind `after` or the first; how many it has in all;
+    /// and whether more are behind these. `None` if there is no such room.
+    pub fn members_after(
+        &self,
+        room: &str,
+        after: Option<ConnectionId>,
+        max: usize,
+    ) -> Option<(Vec<Member>, usize, bool)> {
+        let room = self.find(room)?;
+        Some(room.members_after(after, max))
+    }
+
     /// How many members a room has; `None` if there is no such room.
     pub fn members_count(&self, room: &str) -> Option<usize> {
         self.find(room).map(|room| room.len())

@@ -228,7 +228,10 @@ mod tests {
         let limited = flow.take(&rates, 5, ms(0)).unwrap_err();
         assert_eq!((limited.rate, limited.retry_after), ("rates.bytes", ms(5)));
         let limited = flow.take(&rates, 5, ms(0)).unwrap_err();
-        assert_eq!((limited.rate, limited.retry_after), ("rates.messages", ms(1000)));
+        assert_eq!(
+            (limited.rate, limited.retry_after),
+            ("rates.messages", ms(1000))
+        );
         assert!(flow.bears_refusal(&rates, ms(0)));
         assert!(!flow.bears_refusal(&rates, ms(0)));
         assert!(flow.bears_refusal(&rates, ms(1000)));

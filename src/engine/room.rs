@@ -1,6 +1,6 @@
 //! One room: its members in a dense list, and the numbering of what is said in it.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -130,6 +130,37 @@ impl Room {
 
     pub(super) fn members(&self) -> Vec<Member> {
         self.state.lock().members.clone()
+    }
+
+    /// A page of the members, how many there are, and whether more are behind it. No more is copied than is shown.
+    pub(super) fn members_after(
+        &self,
+        after: Option<ConnectionId>,
+        max: usize,
+    ) -> (Vec<Member>, usize, bool) {
+        let state = self.state.lock();
+        let count = state.members.len();
+        let ids = state.members.iter().map(|member| member.spark.id());
+        let ids = ids.filter(|id| after.is_none_or(|after| *id > after));
+        // The smallest of them, and one more, which is not shown. The largest is at hand, to make place for a smaller one.
+        let mut page = BinaryHeap::with_capacity(max.min(count).saturating_add(2));
+        for id in ids {
+            if page.len() <= max {
+                page.push(id);
+            } else if page.peek().is_some_and(|largest| id < *largest) {
+                page.pop();
+                page.push(id);
+            }
+        }
+        let has_more = page.len() > max;
+        if has_more {
+            page.pop();
+        }
+        let members = page.into_sorted_vec().into_iter().filter_map(|id| {
+            let position = state.positions.get(&id)?;
+            state.members.get(*position).cloned()
+        });
+        (members.collect(), count, has_more)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -9,7 +9,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stellar_transports::{Address, Body, Budget, Holding, Peer, body};
 use tokio::sync::Semaphore;
@@ -21,7 +20,7 @@ use crate::app::verbs::{MEMORY_RETRY, PARAMS};
 use crate::app::{App, Connection, Error, Outcome, fingerprint, now};
 use crate::config::Web;
 use crate::engine::Handshake;
-use crate::json::fields_weight;
+use crate::json::{self, fields_weight};
 
 /// Methods that a page of another origin may use.
 const METHODS: HeaderValue =
@@ -38,6 +37,15 @@ pub(crate) struct Api {
     pub(crate) limits: BodyLimits,
     pub(crate) statics: StaticOptions,
     pub(crate) budget: Budget,
+}
+
+/// Whoever waits for an answer, until this is dropped: a caller that hangs up takes the future that would answer with it.
+struct Caller(Connection);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.mark_destroyed();
+    }
 }
 
 /// Who asks, and since when.
@@ -154,6 +162,7 @@ impl Api {
             };
             return self.respond(requester, outcome, callback);
         };
+        let _caller = Caller(requester.connection.clone());
         let (app, connection) = (self.app.clone(), requester.connection.clone());
         // In a task of its own: an action is not torn apart because its caller hangs up.
         let call = self.app.tasks().spawn(async move {
@@ -263,6 +272,7 @@ impl Api {
         let mut response = if outcome.is_silent {
             Response::new(body::full(""))
         } else {
+            let echoed = self.echo(&outcome);
             let mut fields = outcome.response;
             let options = self.app.options();
             if let Some(error) = &outcome.error {
@@ -287,11 +297,11 @@ impl Api {
                         "id": connection.id(),
                         "fingerprint": connection.fingerprint(),
                         "remoteIP": connection.remote_ip().map(|ip| ip.to_string()),
-                        "receivedParams": outcome.params.as_object().map_or_else(|| json!({}), |params| json!(params)),
+                        "receivedParams": echoed,
                     }),
                 );
             }
-            let json = self.indented(&fields);
+            let json = json::indented(&fields, usize::from(self.web.padding));
             let held = |answer: String| self.budget.answer(holder, answer.into());
             match callback {
                 Some(callback) => {
@@ -338,20 +348,16 @@ impl Api {
         response
     }
 
-    fn indented(&self, fields: &Map<String, Value>) -> String {
-        let mut json = Vec::new();
-        let indent = " ".repeat(usize::from(self.web.padding));
-        let written = if indent.is_empty() {
-            serde_json::to_writer(&mut json, fields)
-        } else {
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            fields.serialize(&mut serde_json::Serializer::with_formatter(
-                &mut json, formatter,
-            ))
+    /// The params that an answer gives back: its caller knows them, so large ones would only cost.
+    fn echo(&self, outcome: &Outcome) -> Value {
+        let limit = match outcome.error {
+            None => self.web.max_echo_bytes,
+            Some(_) => self.web.max_failed_echo_bytes,
         };
-        // Values and a growing buffer: nothing here can fail.
-        debug_assert!(written.is_ok());
-        String::from_utf8(json).unwrap_or_default()
+        match &*outcome.params {
+            params @ Value::Object(_) if json::fits(params, limit) => params.clone(),
+            _ => json!({}),
+        }
     }
 }
 

@@ -24,15 +24,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::{Map, Value};
-use stellar_transports::{OverBudget, Reservation, json};
+use stellar_transports::json::{self, Bounds, Excess};
+use stellar_transports::{OverBudget, Reservation};
 
 use self::fields::Fields;
 use self::media::{Format, Media};
 use self::source::Source;
 pub(crate) use self::upload::Upload;
-
-/// How deep JSON may nest: as deep as `serde_json` reads.
-const MAX_DEPTH: usize = 127;
 
 /// Where a JSON array goes, which has no names of its own.
 const PAYLOAD: &str = "payload";
@@ -43,10 +41,11 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BodyLimits {
     /// Bytes of the body, uploads included; 10 MiB unless set. Guards memory (JSON and forms) and disk (uploads).
-    /// Parsed JSON takes a multiple of its bytes.
     pub(crate) max_body: usize,
     /// Fields of query, form and multipart body together; 1000 unless set. The keys of a JSON body do not count.
     pub(crate) max_fields: usize,
+    /// What JSON may unfold to; of values, fields count too. 20,000 values and 32 levels unless set. Guards memory.
+    pub(crate) bounds: Bounds,
     /// Time for the whole body to arrive and be stored; 30 s unless set. Guards against peers that trickle.
     pub(crate) deadline: Duration,
 }
@@ -56,6 +55,7 @@ impl Default for BodyLimits {
         Self {
             max_body: 10 * 1024 * 1024,
             max_fields: 1000,
+            bounds: crate::app::Options::default().bounds(),
             deadline: Duration::from_secs(30),
         }
     }
@@ -113,8 +113,17 @@ pub(crate) enum BadRequest {
     #[error("The request body is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
     /// The body may be JSON, but was not read to its end.
-    #[error("The request body nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
+    #[error("The request body nests deeper than {limit} levels (limits.max_depth)")]
+    TooDeep {
+        /// [`Bounds::max_depth`].
+        limit: usize,
+    },
+    /// The request would unfold to too much.
+    #[error("The request has more than {limit} values (limits.max_values)")]
+    TooManyValues {
+        /// [`Bounds::max_values`].
+        limit: usize,
+    },
     /// The body is JSON, but a lone value.
     #[error("The request body is neither a JSON object nor a JSON array")]
     Nameless,
@@ -133,13 +142,15 @@ impl BadRequest {
     /// The status to answer with.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::TooLarge { .. } | Self::TooManyFields { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::TooManyFields { .. } | Self::TooManyValues { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotUtf8
             | Self::Escape
             | Self::Json(_)
-            | Self::TooDeep
+            | Self::TooDeep { .. }
             | Self::Nameless
             | Self::Multipart(_)
             | Self::Interrupted(_) => StatusCode::BAD_REQUEST,
@@ -174,7 +185,7 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
-    let mut fields = Fields::new(limits.max_fields);
+    let mut fields = Fields::new(limits.max_fields, limits.bounds.max_values);
     fields.add_encoded(uri.query().unwrap_or_default().as_bytes())?;
     let mut params = Params {
         values: fields.take(),
@@ -193,7 +204,8 @@ where
     let body = std::pin::pin!(body);
     let mut source = Source::new(body, limits.max_body, memory);
     let media = Media::of(headers);
-    let reading = read_body(&mut source, &media, &mut fields, &mut params);
+    let bounds = limits.bounds;
+    let reading = read_body(&mut source, &media, bounds, &mut fields, &mut params);
     let deadline = limits.deadline;
     tokio::time::timeout(deadline, reading)
         .await
@@ -204,6 +216,7 @@ where
 async fn read_body<B>(
     source: &mut Source<'_, B>,
     media: &Media,
+    bounds: Bounds,
     fields: &mut Fields,
     params: &mut Params,
 ) -> Result<(), BadRequest>
@@ -214,7 +227,7 @@ where
     let values = match media.format {
         Format::Json => {
             media.must_be_utf8()?;
-            parse_json(&source.collect().await?)?
+            parse_json(&source.collect().await?, bounds)?
         }
         Format::Form => {
             media.must_be_utf8()?;
@@ -226,8 +239,18 @@ where
             fields.take()
         }
         Format::Other => {
-            // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
-            parse_json(&source.collect().await?).unwrap_or_default()
+            let body = source.collect().await?;
+            match parse_json(&body, bounds) {
+                Ok(values) => values,
+                // What is JSON is not left out in silence.
+                Err(error @ (BadRequest::TooDeep { .. } | BadRequest::TooManyValues { .. }))
+                    if is_json(&body) =>
+                {
+                    return Err(error);
+                }
+                // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
+                Err(_) => Map::new(),
+            }
         }
     };
     params.values.extend(values);
@@ -250,18 +273,25 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, BadRequest> {
+/// Whether it is JSON, whatever it would unfold to.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(json_text(bytes)).is_ok()
+}
+
+fn parse_json(bytes: &[u8], bounds: Bounds) -> Result<Map<String, Value>, BadRequest> {
     let text = json_text(bytes);
     if text.is_empty() {
         return Ok(Map::new());
     }
-    let value = json::from_slice(text).map_err(|error| {
-        // `serde_json` has no other name for it.
-        match error.to_string().starts_with("recursion limit exceeded") {
-            true => BadRequest::TooDeep,
-            false => BadRequest::Json(error),
-        }
+    bounds.check(text).map_err(|excess| match excess {
+        Excess::Depth => BadRequest::TooDeep {
+            limit: bounds.max_depth,
+        },
+        Excess::Values => BadRequest::TooManyValues {
+            limit: bounds.max_values,
+        },
     })?;
+    let value = json::from_slice(text).map_err(BadRequest::Json)?;
     match value {
         Value::Array(list) => Ok(payload(list)),
         Value::Object(mut object) => {

@@ -1,14 +1,18 @@
 //! What a connection or room that ends in the middle of something leaves behind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use stellar::app::{Action, App, ChatMiddleware, Verdict};
 use stellar::config::Config;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use crate::support::server::start;
-use crate::support::{Event, eventually};
+use crate::support::server::{config, start};
+use crate::support::{Event, eventually, within};
 
 #[tokio::test]
 async fn a_join_that_is_under_way_when_the_client_goes_leaves_no_ghost() {
@@ -39,6 +43,45 @@ async fn a_join_that_is_under_way_when_the_client_goes_leaves_no_ghost() {
     let id = bob.id().await;
     let status = app.chat().status("defaultRoom").unwrap();
     assert_eq!(status.members.into_keys().collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn an_action_whose_caller_has_gone_keeps_no_params() {
+    let (entered, left) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (began, ended) = (Arc::clone(&entered), Arc::clone(&left));
+    let slow = Action::new("slow", move |context, _: IgnoredAny| {
+        let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
+        async move {
+            assert_eq!(context.params()["ballast"], "x");
+            began.add_permits(1);
+            while !context.params().is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            ended.add_permits(1);
+            Ok(())
+        }
+    });
+    let options = config(|config| config.general.action_timeout_ms = 600_000);
+    let server = start(App::builder().action(slow), options).await;
+    let mut ann = server.primus().await;
+    let params = json!({"action": "slow", "ballast": "x"});
+    ann.send(json!({"event": "action", "params": params})).await;
+    within("the call", entered.acquire())
+        .await
+        .unwrap()
+        .forget();
+    ann.drop_abruptly();
+    within("the end", left.acquire()).await.unwrap().forget();
+
+    let mut web = TcpStream::connect(server.address).await.unwrap();
+    let call = b"GET /api/slow?ballast=x HTTP/1.1\r\nHost: x\r\n\r\n";
+    web.write_all(call).await.unwrap();
+    within("the call", entered.acquire())
+        .await
+        .unwrap()
+        .forget();
+    drop(web);
+    within("the end", left.acquire()).await.unwrap().forget();
 }
 
 #[tokio::test]

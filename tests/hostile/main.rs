@@ -10,6 +10,7 @@
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
 //! * `slow`: peers that never finish. `floods`: peers that never stop. `rates`: more in a time than is allowed.
+//! * `amplification`: small requests that would be large answers, or much memory.
 //! * `polling`: payloads of engine.io that are none; `polling_queries`: queries that are none; `polling_bombs`: too large
 //!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
 //!   begun and abandoned; `polling_sids`: sids of others; `polling_slow`: requests that never finish; `polling_races`: what
@@ -29,6 +30,7 @@ mod support;
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod web;
 
+mod amplification;
 mod counting;
 mod floods;
 mod frames;

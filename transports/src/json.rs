@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -108,6 +108,73 @@ pub fn utf8(bytes: &[u8]) -> Option<Cow<'_, str>> {
     String::from_utf8(mended).ok().map(Cow::Owned)
 }
 
+/// How much a JSON text may unfold to once it is parsed: a value takes many times the memory of the one or two bytes that
+/// it can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How deep arrays and objects may nest.
+    pub max_depth: usize,
+    /// Most values: members of arrays, keys and members of objects, and the whole.
+    pub max_values: usize,
+}
+
+/// What a text has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Levels.
+    Depth,
+    /// Values.
+    Values,
+}
+
+impl Bounds {
+    /// Looks at a text before it is parsed: one pass over what is not in strings, no recursion, and nothing is kept. What is
+    /// no JSON may pass.
+    ///
+    /// # Errors
+    ///
+    /// What there is too much of.
+    pub fn check(self, text: &[u8]) -> Result<(), Excess> {
+        // Each level and each value takes a byte at least.
+        if text.len() <= self.max_depth.min(self.max_values) {
+            return Ok(());
+        }
+        let (mut depth, mut values) = (0_usize, 1_usize);
+        let mut at = 0;
+        while let Some(byte) = text.get(at) {
+            at += 1;
+            match byte {
+                b'[' | b'{' => {
+                    depth += 1;
+                    if depth > self.max_depth {
+                        return Err(Excess::Depth);
+                    }
+                    // What is in it. Spaces are looked at again.
+                    let next = text[at..].iter().find(|byte| !byte.is_ascii_whitespace());
+                    values += usize::from(!matches!(next, Some(b']' | b'}')));
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' | b':' => values += 1,
+                b'"' => {
+                    while let Some(found) = memchr2(b'"', b'\\', &text[at..]) {
+                        at += found + 1;
+                        if text[at - 1] == b'"' {
+                            break;
+                        }
+                        at = (at + 1).min(text.len());
+                    }
+                    continue;
+                }
+                _ => continue,
+            }
+            if values > self.max_values {
+                return Err(Excess::Values);
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -149,6 +216,47 @@ mod tests {
         assert_eq!(value, serde_json::json!({"\u{FFFD}": "\u{FFFD}"}));
         assert!(from_str::<Value>("{").is_err());
         assert!(from_str::<Value>(r#"{"\ud83d":}"#).is_err());
+    }
+
+    #[test]
+    fn what_a_text_unfolds_to_is_known_before() {
+        let values = |text: &str| {
+            let fits = |max_values| {
+                let bounds = Bounds {
+                    max_depth: 8,
+                    max_values,
+                };
+                bounds.check(text.as_bytes()).is_ok()
+            };
+            (1..).find(|count| fits(*count))
+        };
+        for (text, count) in [
+            ("[1,1]", 3),
+            ("{\"\":0}", 3),
+            ("[[],{},[ ],{\n}]", 5),
+            ("{\"a,:[\":\"b\\\",{\",\"c\":[]}", 5),
+            ("[[[1]]]", 4),
+            ("          1          ", 1),
+            ("\"aaaaaaaaaa,,,\"", 1),
+        ] {
+            assert_eq!(values(text), Some(count), "{text}");
+        }
+        let deep = |levels: usize| {
+            let text = "[".repeat(levels) + &"]".repeat(levels);
+            let bounds = Bounds {
+                max_depth: 8,
+                max_values: 1000,
+            };
+            bounds.check(text.as_bytes())
+        };
+        assert_eq!(deep(8), Ok(()));
+        assert_eq!(deep(9), Err(Excess::Depth));
+        assert_eq!(deep(1_000_000), Err(Excess::Depth));
+        // What is no JSON ends nowhere else.
+        for text in ["\"", "\"\\", "]]]]]]]]]]", "[\"", "\\\"\\"] {
+            let text = text.repeat(20);
+            let _any = values(&text);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -27,6 +27,32 @@ struct Inner {
     state: Mutex<State>,
     /// For the params, until nobody can ask for them.
     _memory: Option<Reservation>,
+}
+
+/// A call that may be over.
+#[derive(Clone)]
+pub(crate) struct WeakContext(Weak<Inner>);
+
+impl WeakContext {
+    /// Whether the call is not over.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Lets go of the params, which may be large: the action has been given its own, and nobody is to be answered.
+    pub(crate) fn forget_params(&self) {
+        if let Some(context) = self.0.upgrade() {
+            let params = std::mem::take(&mut context.state.lock().params);
+            // Behind the lock: there may be much to drop.
+            drop(params);
+        }
+    }
+}
+
+impl fmt::Debug for WeakContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakContext")
+    }
 }
 
 /// What changes during a call.
@@ -84,7 +110,7 @@ impl Context {
         self.0.number
     }
 
-    /// The params as they are now.
+    /// The params as they are now. None any more once whoever called has gone: what an action was given, it keeps.
     pub fn params(&self) -> Map<String, Value> {
         match &*self.0.state.lock().params {
             Value::Object(params) => params.clone(),
@@ -160,6 +186,10 @@ impl Context {
         params: Value,
     ) -> Result<Map<String, Value>, ActionError> {
         self.0.app.call(action, params).await
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakContext {
+        WeakContext(Arc::downgrade(&self.0))
     }
 
     pub(super) fn state(&self) -> parking_lot::MutexGuard<'_, State> {

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use context::Context;
+pub(crate) use context::WeakContext;
 use futures_util::future::BoxFuture;
 pub use registry::RegistrationError;
 pub(crate) use registry::Registry;

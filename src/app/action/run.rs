@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
@@ -165,7 +166,18 @@ async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(),
         .await?
         .map_err(|fields| Error::Custom(Value::Object(fields)))?;
     // Calling the function is inside the guard too: it may panic before its first await.
-    let run = guarded(async { (action.run)(context.clone(), &params).await });
+    let run = guarded(async move {
+        let mut run = (action.run)(context.clone(), &params);
+        // It has its own now.
+        drop(params);
+        match std::future::poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await {
+            Poll::Ready(done) => done,
+            Poll::Pending => {
+                context.connection().waits(context);
+                run.await
+            }
+        }
+    });
     let value = tokio::time::timeout(app.options().action_timeout, run)
         .await
         .map_err(|_| Error::ActionTimeout(action.name.clone()))??

@@ -5,20 +5,28 @@ use serde_json::{Map, Value};
 
 use super::BadRequest;
 
+/// The values of a field: its name, and what it says.
+const FIELD: usize = 2;
+
 /// Collects the fields of one part of a request after the other, and counts them all.
 #[derive(Debug)]
 pub(super) struct Fields {
     values: Map<String, Value>,
     left: usize,
     limit: usize,
+    /// The whole is one.
+    values_left: usize,
+    max_values: usize,
 }
 
 impl Fields {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, max_values: usize) -> Self {
         Self {
             values: Map::new(),
             left: limit,
             limit,
+            values_left: max_values.saturating_sub(1),
+            max_values,
         }
     }
 
@@ -42,6 +50,11 @@ impl Fields {
             .left
             .checked_sub(1)
             .ok_or(BadRequest::TooManyFields { limit })?;
+        let limit = self.max_values;
+        self.values_left = self
+            .values_left
+            .checked_sub(FIELD)
+            .ok_or(BadRequest::TooManyValues { limit })?;
         Ok(())
     }
 

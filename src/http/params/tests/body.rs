@@ -78,13 +78,13 @@ async fn half_a_character_is_a_text_like_any_other() {
 #[tokio::test]
 async fn json_that_nests_too_deep_is_told_so() {
     let body = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-    assert!(json_values(body(126)).await["a"].is_array());
-    let error = Ask::post("/api").content_type(JSON).bytes(body(127)).await;
+    assert!(json_values(body(31)).await["a"].is_array());
+    let error = Ask::post("/api").content_type(JSON).bytes(body(32)).await;
     let error = error.unwrap_err();
     assert_eq!(error.status(), 400);
     assert_eq!(
         error.to_string(),
-        "The request body nests deeper than 127 levels"
+        "The request body nests deeper than 32 levels (limits.max_depth)"
     );
 }
 
