@@ -31,6 +31,7 @@ pub mod demo;
 pub mod engine;
 mod http;
 mod json;
+mod log;
 pub mod primus;
 mod server;
 mod service;
@@ -38,6 +39,7 @@ mod signals;
 mod tls;
 
 pub use http::{Bound, Drain, Route, RouteMethod, ServeError};
+pub use log::LogWriter;
 pub use server::{Server, max_connections};
 pub use service::Service;
 pub use signals::{Signals, asked_to_stop};

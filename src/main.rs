@@ -14,7 +14,7 @@ use stellar::app::App;
 use stellar::client_script::{self, Format};
 use stellar::config::{Config, ConfigError};
 use stellar::transports::Place;
-use stellar::{Bound, Drain, ServeError, Server, Signals};
+use stellar::{Bound, Drain, LogWriter, ServeError, Server, Signals};
 
 /// Connections are many small pieces that come and go on several threads.
 #[cfg(feature = "mimalloc")]
@@ -117,7 +117,7 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
         settings.general.starting_rooms.extend(rooms);
     }
     settings.check()?;
-    terminal::start_log(&log, log_format).map_err(Failure::Usage)?;
+    let log = terminal::start_log(&log, log_format).map_err(Failure::Usage)?;
 
     let app = build_app(&settings, demo)?;
     let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
@@ -131,12 +131,12 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         // First of all: a signal that comes while the server starts is not lost.
         let signals = Signals::listen();
-        let mut server = Server::new(app);
+        let mut server = Server::new(app).log(&log);
         if settings.public.is_none() && !demo {
             server = server.start_page(landing::page(&settings));
         }
         let bound = server.bind().await?;
-        announce(&bound, &settings, demo, file_limit, log_format)?;
+        announce(&bound, &settings, demo, file_limit, log_format, &log)?;
         match bound.run(signals).await {
             Drain::Whole => Ok(()),
             Drain::CutShort { signal } => Err(Failure::Runtime(format!(
@@ -180,6 +180,7 @@ fn announce(
     let address = bound.local_addr().map_err(failed)?;
     let scheme = if settings.tls.cert.is_some() {
         "https"
+    log: &LogWriter,
     } else {
         "http"
     };
@@ -254,7 +255,7 @@ fn announce(
         ("memory_per_address_bytes", budget.share().into()),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
-    terminal::announce(&lines, facts.into_iter().collect(), format);
+    terminal::announce(&lines, facts.into_iter().collect(), format, log);
     Ok(())
 }
 
@@ -299,3 +300,5 @@ fn client(arguments: cli::Client) -> Result<(), Failure> {
             .map_err(|error| Failure::Runtime(format!("cannot write the script: {error}"))),
     }
 }
+        // To its end: what is kept back for the rest of a line would be lost without a word.
+            .and_then(|()| std::io::stdout().flush())

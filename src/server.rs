@@ -17,6 +17,7 @@ use crate::http::{
     StaticOptions,
 };
 use crate::primus::{Libraries, Primus};
+use crate::log::LogWriter;
 use crate::service::Service;
 use crate::signals::Signals;
 
@@ -47,6 +48,7 @@ pub struct Server {
     transports: Vec<Arc<dyn Transport>>,
     start_page: Option<String>,
     #[cfg(feature = "socketio")]
+    log: LogWriter,
     namespaces: stellar_transports::socketio::Namespaces,
 }
 
@@ -61,6 +63,7 @@ impl Server {
             transports: Vec::new(),
             start_page: None,
             #[cfg(feature = "socketio")]
+            log: LogWriter::default(),
             namespaces: Default::default(),
         }
     }
@@ -76,6 +79,7 @@ impl Server {
             transports: Vec::new(),
             start_page: None,
             #[cfg(feature = "socketio")]
+            log: LogWriter::default(),
             namespaces: Default::default(),
         }
     }
@@ -115,6 +119,12 @@ impl Server {
     }
 
     /// Opens namespaces for socket.io clients besides `/`, which is the app's or engine's.
+    /// Shows in the metrics what of a log was lost.
+    pub fn log(mut self, log: &LogWriter) -> Self {
+        self.log = log.clone();
+        self
+    }
+
     #[cfg(feature = "socketio")]
     pub fn namespaces(mut self, namespaces: stellar_transports::socketio::Namespaces) -> Self {
         self.namespaces = namespaces;
@@ -154,6 +164,7 @@ impl Server {
             transports: own,
             start_page,
             #[cfg(feature = "socketio")]
+            log,
             namespaces,
         } = self;
         // Only a server with transports of its own may do without the built-in ones.
@@ -201,6 +212,20 @@ impl Server {
             .clone()
             .map(|app| api(app, &config, budget))
             .transpose()?;
+        metrics.register(
+            "log_writes_lost",
+            "Lines of the log, and announcements, that could not be written",
+            log.lost(),
+        );
+        let places = match &app {
+            Some(app) => Arc::clone(app.files().places()),
+            None => Arc::default(),
+        };
+        metrics.register(
+            "files_refused",
+            "Files that were not sent because too many were open",
+            places.refused(),
+        );
         let router = Router {
             context,
             transports,

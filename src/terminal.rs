@@ -4,6 +4,7 @@
 use std::io::{IsTerminal, Write};
 
 use serde_json::{Map, Value, json};
+use stellar::LogWriter;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::LogFormat;
@@ -26,12 +27,12 @@ pub(crate) fn format_asked_for() -> LogFormat {
     }
 }
 
-/// Starts the log, on standard error.
+/// Starts the log, on standard error. Nothing is said there of a line that could not be written.
 ///
 /// # Errors
 ///
 /// When the filter is none.
-pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
+pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<LogWriter, String> {
     if let Some(word) = filter.split(',').find(|part| is_no_level(part.trim())) {
         return Err(format!(
             "--log {filter}: `{word}` is no level: write error, warn, info, debug or trace, or a part of the program with \
@@ -40,11 +41,12 @@ pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
     }
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| format!("--log {filter}: {error}; try info or debug"))?;
+    let lost = LogWriter::default();
+    let writer = lost.clone();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // It would tell them on standard error, which is what has failed, and panic: whoever reads the log may end first.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(move || writer.clone());
     match format {
         LogFormat::Text if std::io::stderr().is_terminal() => log.init(),
         // Colours are for terminals.
@@ -56,7 +58,7 @@ pub(crate) fn start_log(filter: &str, format: LogFormat) -> Result<(), String> {
             }));
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 /// Whether a part of a filter is a single word that is no level. The filter takes it for a part of the program, which is
@@ -80,7 +82,12 @@ pub(crate) fn fail(text: &str, format: LogFormat) {
 }
 
 /// Says on standard output what is open: some lines for people, or facts.
-pub(crate) fn announce(lines: &[String], facts: Map<String, Value>, format: LogFormat) {
+pub(crate) fn announce(
+    lines: &[String],
+    facts: Map<String, Value>,
+    format: LogFormat,
+    log: &LogWriter,
+) {
     // One write, so that whoever waits for the page's address finds the rest as well.
     let text = match format {
         LogFormat::Text => lines.join("\n") + "\n",
@@ -88,7 +95,7 @@ pub(crate) fn announce(lines: &[String], facts: Map<String, Value>, format: LogF
     };
     let mut out = std::io::stdout().lock();
     // Nobody has to read this: a closed standard output is no reason not to serve.
-    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    log.note(&out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// A line like those of the log.

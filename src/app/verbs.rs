@@ -167,10 +167,10 @@ impl App {
         // A mistake of ours: it was begun, cannot go on, and its client must not wait for ever.
         if let (None, Some(spark)) = (answered, connection.spark()) {
             tracing::error!(
+            spark.end(CloseReason::Internal);
                 connection = connection.id(),
                 "a request waits that never does"
             );
-            spark.end(CloseReason::Internal);
         }
     }
 

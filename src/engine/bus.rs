@@ -56,15 +56,17 @@ impl Bus for Engine {
                 match farewell {
                     Ok(None) => {}
                     Err(_) => {
+                        drop(rooms);
                         tracing::error!(conn = %spark.id(), "the handler panicked in `closed`")
                     }
                     Ok(Some(farewell)) => {
                         // Tracked, so that a drain waits for it.
                         connection.context().tasks.spawn(async move {
-                            if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {
+                            let left = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
+                            drop(rooms);
+                            if left.is_err() {
                                 tracing::warn!(conn = %spark.id(), "leaving took too long; removed from its rooms");
                             }
-                            drop(rooms);
                         });
                     }
                 }

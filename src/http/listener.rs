@@ -166,9 +166,9 @@ impl Bound {
             () = &mut serving => return Drain::Whole,
             signal = signals.asked_to_stop() => signal,
         };
-        tracing::info!("asked to stop by {signal}");
         // It is the server that waits for this.
         let _told = ask.send(());
+        tracing::info!("asked to stop by {signal}");
         tokio::select! {
             () = serving => Drain::Whole,
             signal = signals.asked_again() => Drain::CutShort { signal },
@@ -236,6 +236,7 @@ impl Site {
     /// Drains, and says so.
     async fn end(&self, stop: &CancellationToken, sockets: &TaskTracker) {
         let began = Instant::now();
+        self.router.context.drain();
         tracing::info!(connections = self.hub.len(), "draining");
         let app = self.app.as_ref();
         drain(&self.router, &self.settings, app, &self.hub, stop, sockets).await;

@@ -67,8 +67,9 @@ impl Handler for Dispatcher {
             spark.inbox().listen(&spark, listener);
         }
         if !shared.connections.tell(&spark) {
+            spark.end_with(End::new().reconnect());
             tracing::warn!(spark = %spark.id(), "nobody takes new connections from a stream; this one has to come back");
-            return spark.end_with(End::new().reconnect());
+            return;
         }
         if shared.on_connection.is_some() {
             let handling = handle(Arc::clone(shared), spark);
@@ -107,10 +108,11 @@ impl Handler for Dispatcher {
         let reason = reason.clone();
         Some(Box::pin(async move {
             let drained = tokio::time::timeout(DRAIN_TIMEOUT, spark.drained()).await;
+            let farewell = shared.say_farewell(&spark, &reason, forgetting);
             if drained.is_err() {
                 tracing::warn!(spark = %spark.id(), "its handler or transforms go on after its end");
             }
-            if let Some(farewell) = shared.say_farewell(&spark, &reason, forgetting) {
+            if let Some(farewell) = farewell {
                 farewell.await;
             }
         }))
@@ -163,11 +165,13 @@ impl Shared {
             spark.guard(|| plugin.disconnected(spark, reason));
         }
         let event = (spark.clone(), reason.clone(), Arc::clone(&forgetting));
-        if !self.disconnections.tell(&event) {
+        let is_told = self.disconnections.tell(&event);
+        let handler = self.on_disconnection.as_ref();
+        let handled = handler.map(|handler| handler(spark.clone(), reason.clone()));
+        if !is_told {
             tracing::warn!(spark = %spark.id(), "nobody takes ended connections from a stream; this one is not in it");
         }
-        let handler = self.on_disconnection.as_ref()?;
-        let handled = handler(spark.clone(), reason.clone());
+        let handled = handled?;
         Some(Box::pin(async move {
             handled.await;
             drop(forgetting);

@@ -18,6 +18,9 @@
 //! * `socketio`: packets of socket.io that are none; `socketio_bombs`: too large, too deep, too many; `socketio_hoards`:
 //!   begun and abandoned; `socketio_prefixes`: data that looks like control; `socketio_sids`: sids of others;
 //!   `socketio_slow`: members that do not read.
+//! * `credentials`: actions called by pages of other sites. `downloads`: more of them than there are files.
+//! * `logs`: standard error and output that take nothing.
+//! * `uploads`: forms with many files, and files that are left behind.
 //! * `pipelining`: requests that do not wait for answers, while the server holds a poll.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -38,6 +41,7 @@ mod half_frames;
 mod heads;
 mod origins;
 mod packets;
+mod logs;
 mod paths;
 mod pipelining;
 mod polling;

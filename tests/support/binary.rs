@@ -50,7 +50,31 @@ impl Binary {
 
     /// As [`serve`](Self::serve), started by a command of the caller's (such as a shell that sets limits first).
     /// It has to pass on the arguments that are added here.
-    pub(crate) fn spawn(mut command: Command, arguments: &[&str], config: &str) -> Self {
+    pub(crate) fn spawn(command: Command, arguments: &[&str], config: &str) -> Self {
+        let (binary, lines) = Self::start(command, arguments, config);
+        binary.announced(&lines)
+    }
+
+    /// As [`spawn`](Self::spawn), for a command that lets nobody hear what the program says. Its port is found all the
+    /// same.
+    pub(crate) fn spawn_unheard(command: Command, arguments: &[&str], config: &str) -> Self {
+        let (mut binary, _) = Self::start(command, arguments, config);
+        let deadline = Instant::now() + PATIENCE;
+        while binary.address.port() == 0 {
+            assert!(binary.is_running(), "it did not start");
+            assert!(Instant::now() < deadline, "it does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+            let port = listening_port(binary.pid()).unwrap_or(0);
+            binary.address.set_port(port);
+        }
+        binary
+    }
+
+    fn start(
+        mut command: Command,
+        arguments: &[&str],
+        config: &str,
+    ) -> (Self, mpsc::Receiver<String>) {
         command.arg("serve");
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -78,7 +102,7 @@ impl Binary {
         });
         let log = Log::default();
         let stderr = log.read(child.stderr.take().expect("it is piped"));
-        let mut binary = Self {
+        let binary = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             child,
             announcement: Vec::new(),
@@ -87,12 +111,11 @@ impl Binary {
             log,
             _config: config,
         };
-        binary.wait_for_announcement(&lines);
-        binary
+        (binary, lines)
     }
 
     /// Reads up to the last line of the announcement, the one about the file limit.
-    fn wait_for_announcement(&mut self, lines: &mpsc::Receiver<String>) {
+    fn announced(mut self, lines: &mpsc::Receiver<String>) -> Self {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -113,6 +136,7 @@ impl Binary {
             address.split('/').next()?.parse().ok()
         });
         self.address = address.expect("the announcement names http://<address>:<port>/");
+        self
     }
 
     /// The process id.
@@ -195,6 +219,25 @@ impl Drop for Binary {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The port that a process listens on, as the system knows it: a socket in state 0A among its files.
+fn listening_port(pid: u32) -> Option<u16> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let own: Vec<_> = links
+        .filter_map(|link| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            Some(inode.to_owned())
+        })
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).ok()?;
+    table.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_own = fields.get(3) == Some(&"0A") && own.iter().any(|it| it == fields[9]);
+        let (_, port) = fields.get(1).filter(|_| is_own)?.split_once(':')?;
+        u16::from_str_radix(port, 16).ok()
+    })
 }
 
 /// The program, without arguments.

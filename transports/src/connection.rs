@@ -296,8 +296,9 @@ impl Connection {
         metrics.connections.get_or_create(&label).dec();
         let label = [("reason", reason.label())];
         metrics.closed.get_or_create(&label).inc();
-        tracing::debug!(conn = %self.id, reason = reason.label(), "connection closed");
+        let label = reason.label();
         self.context.bus.dispatch(self, Event::Closed(reason));
+        tracing::debug!(conn = %self.id, reason = label, "connection closed");
     }
 
     /// Attaches the engine's own state. The first call wins and returns true.

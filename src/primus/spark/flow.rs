@@ -268,8 +268,8 @@ impl Spark {
     /// tell the client.
     pub(in crate::primus) fn guard(&self, call: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(call)).is_err() {
-            tracing::error!(spark = %self.id(), "a listener or plugin panicked; its connection is closed");
             self.engine.end(CloseReason::Internal);
+            tracing::error!(spark = %self.id(), "a listener or plugin panicked; its connection is closed");
         }
     }
 
