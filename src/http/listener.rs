@@ -474,7 +474,12 @@ async fn secure(stream: TcpStream, place: &Arc<Place>, settings: &Settings) -> O
         Security::Plain => Some(Socket::plain(stream, Some(permit))),
         #[cfg(feature = "tls")]
         Security::Tls(acceptor) => {
-            let handshake = tokio::time::timeout(settings.header_timeout, acceptor.accept(stream));
+            use stellar_transports::Counted;
+
+            let handshake = tokio::time::timeout(
+                settings.header_timeout,
+                acceptor.accept(Counted::new(stream)),
+            );
             // In a box: the task that waits for it has to keep its size.
             match Box::pin(handshake).await {
                 Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),

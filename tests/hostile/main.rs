@@ -72,6 +72,9 @@ use std::net::SocketAddr;
 use support::{Binary, Client};
 
 /// The doors that are open, one per dialect.
+use raw::Raw;
+#[cfg(feature = "tls")]
+use support::tls::Certificate;
 const DOORS: [&str; 2] = ["/primus", "/ws"];
 
 /// The program under attack, and a client that has nothing to do with it.
@@ -85,6 +88,9 @@ struct Arena {
 const UNHURRIED: &str = "[limits]\nping_interval_ms = 0\n[polling]\nping_interval_ms = 3600000\n[socketio]\nping_interval_ms = 3600000\n";
 
 impl Arena {
+    /// Of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    certificate: Option<Certificate>,
     async fn demo() -> Self {
         Self::configured(UNHURRIED).await
     }
@@ -95,7 +101,12 @@ impl Arena {
 
     async fn around(server: Binary) -> Self {
         let bystander = server.primus().await;
-        let mut arena = Self { server, bystander };
+        let mut arena = Self {
+            server,
+            bystander,
+            #[cfg(feature = "tls")]
+            certificate: None,
+        };
         arena.serves().await;
         arena
     }
@@ -103,10 +114,76 @@ impl Arena {
     fn address(&self) -> SocketAddr {
         self.server.address
     }
+    /// As [`configured`](Self::configured), over TLS.
+    #[cfg(feature = "tls")]
+    async fn secure(config: &str) -> Self {
+        let certificate = Certificate::new();
+        let arguments = certificate.arguments();
+        let mut all = vec!["--demo"];
+        all.extend(arguments.iter().map(String::as_str));
+        let server = Binary::serve(&all, config);
+        let bystander = greeted(&certificate, server.address).await;
+        let mut arena = Self {
+            server,
+            bystander,
+            certificate: Some(certificate),
+        };
+        arena.serves().await;
+        arena
+    }
+
+    /// One for each way in which bytes travel: as they are, and over TLS.
+    async fn both(config: &str) -> Vec<Self> {
+        vec![
+            Self::configured(config).await,
+            #[cfg(feature = "tls")]
+            Self::secure(config).await,
+        ]
+    }
+
 
     /// The bystander's round trip, which has to work at any time.
     async fn serves(&mut self) {
         let answer = self
+    /// A peer that writes its bytes by hand.
+    async fn raw(&self) -> Raw {
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            return Raw::layered(certificate.connect(self.address()).await);
+        }
+        Raw::connect(self.address()).await
+    }
+
+    /// As [`raw`](Self::raw), one whose system takes only a few kB before it makes the server wait.
+    async fn raw_with_small_window(&self) -> Raw {
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            let stream = certificate.connect_with_small_window(self.address());
+            return Raw::layered(stream.await);
+        }
+        Raw::with_small_window(self.address()).await
+    }
+
+    /// A client on `/primus` that has been greeted.
+    async fn client(&self) -> Client {
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            return greeted(certificate, self.address()).await;
+        }
+        self.server.primus().await
+    }
+
+    /// The answer to a GET of a connection of its own.
+    async fn get(&self, path: &str) -> web::Reply {
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            let stream = certificate.connect(self.address()).await;
+            let host = Certificate::host(self.address());
+            return web::Kept::over(stream, &host).await.get(path).await;
+        }
+        web::get(self.address(), path).await
+    }
+
             .bystander
             .action("isolated.action", serde_json::json!({}));
         assert_eq!(answer.await["success"], "ok");
@@ -115,7 +192,7 @@ impl Arena {
     /// The end of every test: the bystander is served, so is a newcomer, and the process lives.
     async fn survives(mut self) {
         self.serves().await;
-        let mut newcomer = self.server.primus().await;
+        let mut newcomer = self.client().await;
         assert_eq!(newcomer.details().await["totalActions"], 0);
         assert!(self.server.is_running());
     }
@@ -144,7 +221,7 @@ impl Arena {
 
     /// How often the server has counted this, by its own metrics.
     async fn metric(&self, line: &str) -> u64 {
-        let metrics = web::get(self.address(), "/metrics").await;
+        let metrics = self.get("/metrics").await;
         let value = metrics
             .text()
             .lines()
@@ -166,4 +243,15 @@ impl Arena {
         })
         .await;
     }
+}
+
+/// A client on `/primus`, over TLS, that has been greeted.
+#[cfg(feature = "tls")]
+async fn greeted(certificate: &Certificate, address: SocketAddr) -> Client {
+    let stream = Box::new(certificate.connect(address).await);
+    let host = Certificate::host(address);
+    let client = Client::over(stream, &host, "/primus", &[]).await;
+    let mut client = client.map_err(|refused| refused.status).unwrap();
+    client.expect_welcome().await;
+    client
 }

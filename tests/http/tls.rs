@@ -1,93 +1,43 @@
 //! HTTPS: the page, the actions and the sockets behind one certificate.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::{TlsConnector, rustls};
 
 use crate::raw::Raw;
+use crate::support::tls::Certificate;
 use crate::support::{Binary, Client, within};
 use crate::web::{Kept, request};
-
-/// A certificate and its key, in files.
-pub(crate) struct SelfSigned {
-    pub(crate) cert: String,
-    key: String,
-    pub(crate) folder: tempfile::TempDir,
-}
-
-impl SelfSigned {
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (cert, key) = (path("cert.pem"), path("key.pem"));
-        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(&cert, own.cert.pem()).unwrap();
-        std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
-        Self { cert, key, folder }
-    }
-
-    /// What a server that uses them is started with.
-    pub(crate) fn arguments(&self) -> [String; 5] {
-        let [demo, cert, key] = ["--demo", "--tls-cert", "--tls-key"].map(str::to_owned);
-        [demo, cert, self.cert.clone(), key, self.key.clone()]
-    }
-}
-
-/// A client that trusts the certificate.
-pub(crate) fn client_config(
-    certificate: &Path,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(certificate).unwrap())
-        .unwrap();
-    ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
-}
 
 /// A server with a certificate of its own, and a client that trusts it.
 struct Secure {
     server: Binary,
-    connector: TlsConnector,
-    _signed: SelfSigned,
+    certificate: Certificate,
 }
 
 impl Secure {
     fn new(config: &str) -> Self {
-        let signed = SelfSigned::new();
-        let arguments = signed.arguments();
-        let client = client_config(Path::new(&signed.cert), rustls::DEFAULT_VERSIONS);
+        let certificate = Certificate::new();
+        let arguments = certificate.arguments();
+        let mut all = vec!["--demo"];
+        all.extend(arguments.iter().map(String::as_str));
         Self {
-            server: Binary::serve(&arguments.each_ref().map(String::as_str), config),
-            connector: TlsConnector::from(Arc::new(client)),
-            _signed: signed,
+            server: Binary::serve(&all, config),
+            certificate,
         }
     }
 
     async fn stream(&self) -> TlsStream<TcpStream> {
-        let stream = within("a connection", TcpStream::connect(self.server.address))
-            .await
-            .unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        within("a TLS handshake", self.connector.connect(name, stream))
-            .await
-            .unwrap()
+        self.certificate.connect(self.server.address).await
     }
 
-    /// The host as a browser would name it.
     fn host(&self) -> String {
-        format!("localhost:{}", self.server.address.port())
+        Certificate::host(self.server.address)
     }
 
     async fn http(&self) -> Kept {
@@ -204,7 +154,7 @@ async fn origins_are_looked_at_over_wss_too() {
 async fn only_http_1_1_is_agreed_on() {
     let secure = Secure::new("");
     let stream = TcpStream::connect(secure.server.address).await.unwrap();
-    let mut config = ClientConfig::clone(secure.connector.config());
+    let mut config = ClientConfig::clone(secure.certificate.connector.config());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TlsConnector::from(Arc::new(config))
@@ -263,7 +213,8 @@ async fn a_client_that_does_not_know_the_certificate_is_not_served() {
     let other = Secure::new("");
     let stream = TcpStream::connect(secure.server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let refused = other.connector.connect(name, stream).await.unwrap_err();
+    let connector = &other.certificate.connector;
+    let refused = connector.connect(name, stream).await.unwrap_err();
     let cause = refused
         .get_ref()
         .and_then(|cause| cause.downcast_ref::<rustls::Error>());

@@ -1,7 +1,7 @@
 //! TLS sessions: a client that comes back goes on with the one it had, and the server signs nothing for it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -13,43 +13,42 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{HandshakeKind, SupportedProtocolVersion};
 
 use crate::support::binary::{run, write_config};
+use crate::support::tls::Certificate;
 use crate::support::{Binary, within};
-use crate::tls::{SelfSigned, client_config};
 
 const SECRET: &str = "wS0nYb8rYcJ1mVQ4lKq2uT7eXo5dHgPzA9iRfNkMxBs";
 
 /// Files that servers have in common.
 struct Shared {
-    signed: SelfSigned,
+    certificate: Certificate,
 }
 
 impl Shared {
     fn new() -> Self {
         Self {
-            signed: SelfSigned::new(),
+            certificate: Certificate::new(),
         }
     }
 
     /// Writes a file, and the configuration that names it.
     fn ticket_key(&self, text: &str) -> String {
-        let path: PathBuf = self.signed.folder.path().join("tickets.key");
+        let path: PathBuf = self.certificate.folder().join("tickets.key");
         std::fs::write(&path, text).unwrap();
         format!("[tls]\nticket_key = {path:?}\n")
     }
 
     fn serve(&self, config: &str) -> Binary {
-        let arguments = self.signed.arguments();
+        let arguments = self.certificate.arguments();
         Binary::serve(&arguments.each_ref().map(String::as_str), config)
     }
 
     fn client(&self, version: &'static SupportedProtocolVersion) -> TlsConnector {
-        let cert = Path::new(&self.signed.cert);
-        TlsConnector::from(Arc::new(client_config(cert, &[version])))
+        TlsConnector::from(Arc::new(self.certificate.client(&[version])))
     }
 
     /// One that has never been there, and never comes back.
     fn stranger(&self) -> TlsConnector {
-        let mut config = client_config(Path::new(&self.signed.cert), &[&TLS13]);
+        let mut config = self.certificate.client(&[&TLS13]);
         config.resumption = Resumption::disabled();
         TlsConnector::from(Arc::new(config))
     }
@@ -132,7 +131,7 @@ async fn a_ticket_key_that_is_none_is_refused_at_the_start() {
         let config = write_config(&shared.ticket_key(text));
         let mut arguments = vec!["serve".to_owned(), "--config".to_owned()];
         arguments.push(config.path().to_str().unwrap().to_owned());
-        arguments.extend(shared.signed.arguments());
+        arguments.extend(shared.certificate.arguments());
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let finished = run(&arguments).await;
         assert_eq!(finished.code, Some(2), "{finished:?}");

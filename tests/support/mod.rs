@@ -4,6 +4,7 @@
 //! * [`server`]: a server in this process, for apps with hooks and actions of the test's own.
 //! * [`engineio`]: a raw engine.io client; [`socketio`]: one of socket.io on top of it,
 //!   with [`msgpack`] for those that write their packets in it.
+//! * `tls`: a certificate, and streams of clients that trust it.
 //! * [`ws`], on [`wire`]: a WebSocket client that speaks verbs and keeps what it was not asked for yet.
 //!
 //! Nothing here sleeps for a fixed time: whoever waits, waits for a condition, and fails after [`PATIENCE`].
@@ -18,6 +19,8 @@ pub(crate) mod engineio;
 pub(crate) mod msgpack;
 pub(crate) mod server;
 pub(crate) mod socketio;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 pub(crate) mod wire;
 pub(crate) mod ws;
 

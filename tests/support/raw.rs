@@ -4,10 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_util::either::Either;
 
+use crate::support::wire::Io;
 use crate::support::within;
 
 /// First bytes of frames: FIN and opcode.
@@ -29,7 +32,7 @@ const MASK: [u8; 4] = [0xA5, 0x5A, 0x3C, 0xC3];
 /// A socket, and what has arrived on it.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    stream: TcpStream,
+    stream: Either<TcpStream, Box<dyn Io>>,
     received: BytesMut,
 }
 
@@ -70,7 +73,15 @@ impl Raw {
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
-            stream,
+            stream: Either::Left(stream),
+            received: BytesMut::new(),
+        }
+    }
+
+    /// A peer over a stream of some other kind.
+    pub(crate) fn layered(stream: impl Io + 'static) -> Self {
+        Self {
+            stream: Either::Right(Box::new(stream)),
             received: BytesMut::new(),
         }
     }
@@ -104,7 +115,10 @@ impl Raw {
 
     /// The bare socket, for writers that block.
     pub(crate) fn into_blocking(self) -> std::net::TcpStream {
-        let stream = self.stream.into_std().unwrap();
+        let Either::Left(stream) = self.stream else {
+            panic!("it is no bare socket");
+        };
+        let stream = stream.into_std().unwrap();
         stream.set_nonblocking(false).unwrap();
         stream
     }
@@ -143,11 +157,16 @@ impl Raw {
         let mut answer = self.head().await;
         let length = answer.header("content-length").unwrap_or("0");
         let length: usize = length.parse().unwrap();
+        answer.body = self.body(length).await;
+        answer
+    }
+
+    /// The next bytes, so many.
+    pub(crate) async fn body(&mut self, length: usize) -> String {
         while self.received.len() < length {
             assert!(self.read().await, "an answer that ends early");
         }
-        answer.body = String::from_utf8_lossy(&self.received.split_to(length)).into_owned();
-        answer
+        String::from_utf8_lossy(&self.received.split_to(length)).into_owned()
     }
 
     /// Everything up to the end of the connection, which has to come.
@@ -168,8 +187,8 @@ impl Raw {
 
     /// Whether something has come that was not read yet; does not wait.
     pub(crate) fn has_something_to_read(&mut self) -> bool {
-        let read = self.stream.try_read_buf(&mut self.received);
-        !self.received.is_empty() || matches!(read, Ok(0))
+        let read = self.stream.read_buf(&mut self.received).now_or_never();
+        !self.received.is_empty() || matches!(read, Some(Ok(0)))
     }
 
     /// Sends one masked frame.

@@ -645,18 +645,35 @@ impl Connection {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    if outbox.stalled_since.is_none() {
-                        outbox.stalled_since = Some(Instant::now());
-                        drop(outbox);
-                        self.watch();
-                    }
+                    self.stall(outbox, socket.taken());
                     return Poll::Pending;
                 }
             }
         }
-        outbox.stalled_since = None;
+        let flushed = socket.poll_flush(cx);
+        match socket.taken() {
+            Some(taken) if flushed.is_pending() => self.stall(outbox, Some(taken)),
+            _ => outbox.stalled_since = None,
+        }
+        flushed
+    }
+
+    /// Notes that the socket takes nothing more; or, of one that has `taken` some of what it keeps, that it does.
+    fn stall(
+        self: &Arc<Self>,
+        mut outbox: parking_lot::MutexGuard<'_, Outbox>,
+        taken: Option<u64>,
+    ) {
+        let taken = taken.unwrap_or(outbox.taken);
+        let has_taken = std::mem::replace(&mut outbox.taken, taken) != taken;
+        let was_stalled = outbox.stalled_since.is_some();
+        if has_taken || !was_stalled {
+            outbox.stalled_since = Some(Instant::now());
+        }
         drop(outbox);
-        socket.poll_flush(cx)
+        if !was_stalled {
+            self.watch();
+        }
     }
 
     /// Tries to write without waiting. Returns false if the connection's own task has to go on.

@@ -40,6 +40,8 @@ pub struct Lease {
     progress: Arc<Progress>,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What the socket had [taken](Socket::taken) when that began.
+    taken: Option<u64>,
 }
 
 /// What has gone through a [`Lease`].
@@ -76,7 +78,8 @@ impl Progress {
 }
 
 impl Lease {
-    /// Lends `socket`. `ahead` is read first. A write of which the peer has taken nothing for `write_timeout` fails.
+    /// Lends `socket`. `ahead` is read first. Writing, flushing and shutting down fail when the peer has taken nothing for
+    /// `write_timeout`.
     pub fn new(
         socket: Arc<Socket>,
         ahead: Bytes,
@@ -91,6 +94,7 @@ impl Lease {
             progress,
             write_timeout,
             stalled: None,
+            taken: None,
         }
     }
 
@@ -137,16 +141,19 @@ impl Lease {
         passed
     }
 
-    /// Watches the outcome of a write for the deadline.
-    fn with_deadline(
+    /// Watches the outcome of an attempt to get something out for the deadline.
+    fn with_deadline<T>(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        self.progress.is_unflushed.store(true, Ordering::Relaxed);
-        if written.is_ready() {
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let taken = self.socket.taken();
+        if outcome.is_ready() || taken != self.taken {
             self.stalled = None;
-            return written;
+            self.taken = taken;
+        }
+        if outcome.is_ready() {
+            return outcome;
         }
         let limit = self.write_timeout;
         let stalled = self
@@ -227,12 +234,11 @@ fn give(from: &mut Bytes, buf: &mut ReadBuf<'_>) {
 
 impl AsyncWrite for Lease {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.socket.poll_write_vectored(cx, &[IoSlice::new(buf)]);
-        self.with_deadline(cx, written)
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -240,6 +246,7 @@ impl AsyncWrite for Lease {
         cx: &mut Context<'_>,
         frames: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.progress.is_unflushed.store(true, Ordering::Relaxed);
         let written = self.socket.poll_write_vectored(cx, frames);
         self.with_deadline(cx, written)
     }
@@ -248,16 +255,18 @@ impl AsyncWrite for Lease {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.socket.poll_flush(cx);
+        let flushed = self.with_deadline(cx, flushed);
         if flushed.is_ready() {
             self.progress.is_unflushed.store(false, Ordering::Relaxed);
         }
         flushed
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut_down = self.socket.poll_shutdown(cx);
+        self.with_deadline(cx, shut_down)
     }
 }
 
@@ -265,7 +274,7 @@ impl AsyncWrite for Lease {
 mod tests {
     use std::task::Waker;
 
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -469,5 +478,51 @@ mod tests {
         assert!(!progress.is_all_handed_on(), "the answer is not flushed");
         lease.flush().await.unwrap();
         assert!(progress.is_all_handed_on());
+    }
+
+    /// Takes everything, and gets none of it out.
+    struct Clogged(DuplexStream);
+
+    impl AsyncRead for Clogged {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Clogged {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_and_never_leaves_has_a_deadline_too() {
+        let (stream, _peer) = tokio::io::duplex(1);
+        let mut lease = Lease::new(
+            Arc::new(Socket::layered(Clogged(stream))),
+            Bytes::new(),
+            Duration::from_millis(1),
+            Arc::default(),
+        );
+        lease.write_all(b"answer").await.unwrap();
+        for outcome in [lease.flush().await, lease.shutdown().await] {
+            assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
     }
 }

@@ -19,6 +19,8 @@ mod broadcast;
 pub mod budget;
 mod close;
 mod connection;
+#[cfg(feature = "tls")]
+mod counted;
 mod dialect;
 mod door;
 #[cfg(feature = "polling")]
@@ -57,6 +59,8 @@ pub use broadcast::Broadcast;
 pub use budget::{Address, Budget, Holding, OverBudget, Reservation};
 pub use close::{CloseReason, Initiator};
 pub use connection::{Connection, ConnectionId, Outgoing, SendError};
+#[cfg(feature = "tls")]
+pub use counted::Counted;
 pub use dialect::Dialect;
 pub use door::{Door, Paths, PathsError, Place, has_parameter, is_at_door, is_under};
 pub use handshake::{Admitted, Handshake, Peer, Refusal, neighbourhood};

@@ -30,11 +30,13 @@ pub(crate) struct Outbox {
     /// Whether the first frame has been written in part; then it must be finished before anything else.
     front_is_partial: bool,
     life: Life,
-    /// Since when the socket has taken nothing although something waits.
+    /// Since when the socket has taken nothing although something waits, here or in the socket.
     pub(crate) stalled_since: Option<Instant>,
     /// Where the peer fetches what waits: since when it has not, in ms of the sweep's clock plus one. 0 if nobody has
     /// looked since it did.
     pub(crate) unfetched_since: u64,
+    /// What the socket had taken when it was last looked at, if it keeps some itself.
+    pub(crate) taken: u64,
     /// Whether the current turn of this thread or another will flush it.
     pub(crate) in_turn: bool,
     /// The connection's own task.

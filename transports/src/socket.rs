@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use parking_lot::Mutex;
@@ -15,6 +16,9 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
+#[cfg(feature = "tls")]
+use crate::Counted;
+
 /// A connected byte stream that several owners may write to.
 ///
 /// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)); any other
@@ -22,6 +26,8 @@ use tokio_rustls::server::TlsStream;
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,
+    /// What the system has taken in all, where the stream takes more than that.
+    taken: Option<Arc<AtomicU64>>,
     /// Given back when the socket is closed, wherever that happens.
     _permit: Option<Permit>,
 }
@@ -53,14 +59,16 @@ impl Socket {
     pub const fn plain(stream: TcpStream, permit: Option<Permit>) -> Self {
         Self {
             stream: Stream::Plain(stream),
+            taken: None,
             _permit: permit,
         }
     }
 
     /// A socket that speaks TLS. It holds `permit` for as long as it is open.
     #[cfg(feature = "tls")]
-    pub fn tls(stream: TlsStream<TcpStream>, permit: Option<Permit>) -> Self {
+    pub fn tls(stream: TlsStream<Counted>, permit: Option<Permit>) -> Self {
         Self {
+            taken: Some(stream.get_ref().0.taken()),
             stream: Stream::Layered(Mutex::new(Box::new(stream))),
             _permit: permit,
         }
@@ -70,6 +78,7 @@ impl Socket {
     pub fn layered(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             stream: Stream::Layered(Mutex::new(Box::new(stream))),
+            taken: None,
             _permit: None,
         }
     }
@@ -77,6 +86,13 @@ impl Socket {
     /// Whether any thread may write without waiting, or only the connection's own task may.
     pub const fn writes_from_anywhere(&self) -> bool {
         matches!(self.stream, Stream::Plain(_))
+    }
+
+    /// How many bytes the system has taken so far, of a stream that keeps some itself. `None` where nothing is kept, and
+    /// where nobody knows.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        let taken = self.taken.as_ref();
+        taken.map(|taken| taken.load(Ordering::Relaxed))
     }
 
     pub(crate) fn try_write_vectored(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
