@@ -178,6 +178,9 @@ impl Default for LimitsConfig {
             memory_budget_bytes: 0,
             memory_per_address_bytes: 0,
             write_timeout_ms: 20_000,
+    /// Files of the public folder that may be open at once, for downloads and the `file` verb. One more is answered 503, by
+    /// the verb 011. 0: an eighth of the file limit, from 16 to 4096.
+    pub max_open_files: usize,
             receive_timeout_ms: 60_000,
             receive_stall_ms: 15_000,
             admit_timeout_ms: 10_000,
@@ -207,6 +210,7 @@ pub struct General {
     pub server_name: String,
     /// Shown in HTTP answers.
     pub api_version: String,
+            max_open_files: 0,
     /// The text of the greeting.
     pub welcome_message: String,
     /// Whether new connections are greeted.
@@ -313,7 +317,7 @@ impl Default for Web {
             set_cookie: true,
             cookie_key: "sessionID".into(),
             cookie_expires_ms: 3_600_000,
-            follow_links: true,
+            follow_links: false,
             routes: Vec::new(),
         }
     }

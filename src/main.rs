@@ -119,7 +119,7 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
     settings.check()?;
     let log = terminal::start_log(&log, log_format).map_err(Failure::Usage)?;
 
-    let app = build_app(&settings, demo)?;
+    // Before anything takes its share of it.
     let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stellar_transports::{Budget, Transport};
 
+use crate::app::files::{Links, Places};
 use crate::app::{App, Error};
 use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
@@ -239,6 +240,8 @@ impl Server {
                 Some(_) => Scripts::none(),
                 None => Scripts::new(&config),
             },
+                Links::configured(&config),
+                &places,
             primus,
             libraries: Libraries::for_app(&config),
             metrics,
@@ -336,7 +339,7 @@ fn statics(config: &Config) -> StaticOptions {
     }
 }
 
-/// How many sockets may be open: what is configured, or what the file limit allows.
+/// How many sockets may be open: what is configured, or what the file limit allows beside the files of the public folder.
 pub fn max_connections(configured: usize) -> usize {
     if configured > 0 {
         return configured.min(tokio::sync::Semaphore::MAX_PERMITS);
@@ -344,6 +347,6 @@ pub fn max_connections(configured: usize) -> usize {
     let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1024, |(soft, _)| soft);
     usize::try_from(files)
         .unwrap_or(usize::MAX)
-        .saturating_sub(RESERVED_FILES)
+        .saturating_sub(RESERVED_FILES + Places::by_file_limit())
         .clamp(16, tokio::sync::Semaphore::MAX_PERMITS)
 }

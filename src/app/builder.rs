@@ -143,12 +143,12 @@ impl AppBuilder {
                 Some(public) => PublicFiles::new().root(public),
                 None => PublicFiles::new(),
             };
-            files.links(if self.config.web.follow_links {
-                Links::Follow
-            } else {
-                Links::StayInside
-            })
+            files.links(Links::configured(&self.config))
         });
+        let files = match self.config.limits.max_open_files {
+            0 => files,
+            most => files.max_open(most),
+        };
         let hub = Arc::new(Hub::with_max_rooms(options.max_rooms));
         for room in &options.starting_rooms {
             hub.create(room);

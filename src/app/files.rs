@@ -5,23 +5,30 @@
 //! worked out on the segments and may not climb out of the root, so whatever is joined to a root
 //! lies below it. Only symbolic links can lead elsewhere; [`Links`] says whether they may.
 //!
-//! Names that begin with a dot are not served, but for `.well-known`.
+//! Names that begin with a dot are not served, but for `.well-known`, and nor is what a link calls
+//! otherwise.
 //!
-//! Everything that is not to be served looks the same from outside: not found. Files are read from
-//! disk at each request, there is no cache.
+//! Everything that is not to be served looks the same from outside: not found. A name is never a
+//! path of the disk, so nobody learns where the roots are. Files are read from disk at each request,
+//! there is no cache.
 
 mod body;
+mod open;
+mod place;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::body::{FileBody, FileError};
+pub use self::place::Place;
+pub(crate) use self::place::Places;
+use crate::config::Config;
 
 /// The MIME type of a file whose extension says nothing.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -34,10 +41,26 @@ const MAX_INDEX_STEPS: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
     /// Follow every link. Whoever can create links in a root then decides what is public.
-    #[default]
     Follow,
-    /// Follow links within a root; a file that lies elsewhere in truth is not found.
+    /// Follow links within a root; a file that lies elsewhere in truth, or whose name there begins
+    /// with a dot, is not found.
+    ///
+    /// This holds however links and folders are changed meanwhile: the real path is looked up, and
+    /// then opened step by step from its root, without following any link. Hard links and mounted
+    /// folders are inside; a folder that is moved out while it is walked through was inside.
+    /// Elsewhere than on Unix the path is opened as a whole, and a change in between is not seen.
+    #[default]
     StayInside,
+}
+
+impl Links {
+    /// As `web.follow_links` says.
+    pub(crate) const fn configured(config: &Config) -> Self {
+        match config.web.follow_links {
+            true => Self::Follow,
+            false => Self::StayInside,
+        }
+    }
 }
 
 /// The files open to everyone: folders searched in order, then files embedded in the binary.
@@ -55,6 +78,7 @@ struct Shelf {
     embedded: BTreeMap<String, &'static [u8]>,
     links: Links,
     index: String,
+    places: Arc<Places>,
 }
 
 impl Default for Shelf {
@@ -64,19 +88,22 @@ impl Default for Shelf {
             embedded: BTreeMap::new(),
             links: Links::default(),
             index: "index.html".to_owned(),
+            places: Arc::default(),
         }
     }
 }
 
-/// Where a file was found.
-#[derive(Clone, Debug)]
+/// A file that was found.
+#[derive(Debug)]
 pub enum Found {
-    /// A regular file below a root.
+    /// A regular file below a root, open.
     Disk {
-        /// Where it is: never a folder, never to be shown to peers.
-        path: PathBuf,
-        /// As it was when found, links followed: length and times are the file's own.
+        /// Its content.
+        file: File,
+        /// As it was when it was opened.
         metadata: Metadata,
+        /// To be kept for as long as it is open.
+        place: Place,
         /// Its MIME type by extension, without a charset.
         mime: &'static str,
     },
@@ -90,7 +117,8 @@ pub enum Found {
 }
 
 impl PublicFiles {
-    /// Nothing to serve yet; index files are called `index.html` and links are followed.
+    /// Nothing to serve yet; index files are called `index.html`, links are followed within their root, and so many files
+    /// may be open at once as an eighth of what the system lets the process open.
     pub fn new() -> Self {
         Self::default()
     }
@@ -115,10 +143,26 @@ impl PublicFiles {
         self
     }
 
-    /// Says what to do with links that leave their root; [`Links::Follow`] unless set.
+    /// Says what to do with links that leave their root; [`Links::StayInside`] unless set.
     pub fn links(mut self, links: Links) -> Self {
         self.shelf_mut().links = links;
         self
+    }
+
+    /// How many files may be open at once, in all clones together.
+    pub fn max_open(mut self, files: usize) -> Self {
+        self.shelf_mut().places = Arc::new(Places::new(files));
+        self
+    }
+
+    /// Counts open files together with somebody else's.
+    pub(crate) fn sharing(mut self, places: &Arc<Places>) -> Self {
+        self.shelf_mut().places = Arc::clone(places);
+        self
+    }
+
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.shelf.places
     }
 
     /// The name of the file that stands for its folder; `index.html` unless set.
@@ -127,23 +171,42 @@ impl PublicFiles {
         self
     }
 
-    /// Finds the regular file that a peer calls `name`.
+    /// Finds and opens the regular file that a peer calls `name`.
     ///
-    /// The name is a path below the roots, a leading slash or not; a full path is taken too if it
-    /// lies below a root. Segments are separated by `/` alone, `.` and empty ones do not count. A
-    /// folder stands for its index file, and a trailing slash asks for a folder. The name is taken
-    /// as it is: decode an URL's path first, with [`decode_path`].
+    /// The name is a path below the roots, a leading slash or not. Segments are separated by `/`
+    /// alone, `.` and empty ones do not count. A folder stands for its index file, and a trailing
+    /// slash asks for a folder. The name is taken as it is: decode an URL's path first, with
+    /// [`decode_path`].
     ///
-    /// `None` for everything else: an empty name, a NUL, a `..` above the root (even if the name
+    /// The disk is only touched on a blocking thread; dropping the future abandons the answer and
+    /// leaves nothing open.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Missing`] for an empty name, a NUL, a `..` above the root (even if the name
     /// comes back in), devices, sockets and pipes, what may not be looked at, and under
-    /// [`Links::StayInside`] what lies elsewhere. The disk is only touched on a blocking thread;
-    /// dropping the future abandons the answer and leaves nothing open.
-    pub async fn find(&self, name: &str) -> Option<Found> {
-        let name = Name::parse(name)?;
-        let shelf = Arc::clone(&self.shelf);
-        tokio::task::spawn_blocking(move || shelf.find(&name))
-            .await
-            .ok()?
+    /// [`Links::StayInside`] what lies elsewhere. [`FileError::Busy`] if too many files are open,
+    /// here or in the whole process. [`FileError::Io`] if the disk fails.
+    pub async fn find(&self, name: &str) -> Result<Found, FileError> {
+        let name = Arc::new(Name::parse(name).ok_or(FileError::Missing)?);
+        let look = async |place| {
+            let (shelf, name) = (Arc::clone(&self.shelf), Arc::clone(&name));
+            tokio::task::spawn_blocking(move || shelf.find(&name, place))
+                .await
+                .unwrap_or_else(|error| Err(FileError::Io(error.into())))
+        };
+        let places = self.places();
+        let found = match look(places.take()).await {
+            Err(FileError::Busy) => match places.wait().await {
+                Some(place) => look(Some(place)).await,
+                None => Err(FileError::Busy),
+            },
+            found => found,
+        };
+        if matches!(found, Err(FileError::Busy)) {
+            places.count_refusal();
+        }
+        found
     }
 
     /// Reads the whole of a found file, if it has at most `limit` bytes.
@@ -154,15 +217,21 @@ impl PublicFiles {
     ///
     /// # Errors
     ///
-    /// [`FileError`] if the file is too large, unreadable, or gone since it was found.
-    pub async fn read(&self, found: &Found, limit: usize) -> Result<FileBody, FileError> {
+    /// [`FileError`] if the file is too large or unreadable.
+    pub async fn read(&self, found: Found, limit: usize) -> Result<FileBody, FileError> {
         match found {
-            Found::Disk { path, mime, .. } => {
-                let (path, mime) = (path.clone(), *mime);
-                tokio::task::spawn_blocking(move || FileBody::read(&path, mime, limit))
-                    .await
-                    .unwrap_or_else(|error| Err(FileError::Io(error.into())))
-            }
+            Found::Disk {
+                file,
+                metadata,
+                place,
+                mime,
+            } => tokio::task::spawn_blocking(move || {
+                let body = FileBody::read(file, &metadata, mime, limit);
+                drop(place);
+                body
+            })
+            .await
+            .unwrap_or_else(|error| Err(FileError::Io(error.into()))),
             Found::Embedded { bytes, mime } => FileBody::new(bytes.to_vec(), mime, limit),
         }
     }
@@ -185,8 +254,6 @@ impl Found {
 #[derive(Debug)]
 struct Name {
     segments: Vec<String>,
-    /// Whether it began with a slash, so that it may be a full path as well.
-    is_rooted: bool,
     /// Whether it can only mean a folder.
     is_folder: bool,
 }
@@ -211,7 +278,6 @@ impl Name {
         }
         Some(Self {
             segments,
-            is_rooted: name.starts_with('/'),
             is_folder,
         })
     }
@@ -231,57 +297,65 @@ fn is_hidden(name: &OsStr) -> bool {
 }
 
 impl Shelf {
-    fn find(&self, name: &Name) -> Option<Found> {
+    /// Finds a file, and opens it if there is a place for it.
+    fn find(&self, name: &Name, mut place: Option<Place>) -> Result<Found, FileError> {
         let below: PathBuf = name.segments.iter().collect();
-        let find_below = |below: &Path| {
-            self.roots
-                .iter()
-                .find_map(|root| self.find_on_disk(root, below, name.is_folder))
-        };
-        find_below(&below)
-            .or_else(|| self.find_embedded(name))
-            .or_else(|| {
-                let path = Path::new("/").join(&below);
-                let mut roots = self.roots.iter().filter(|_| name.is_rooted);
-                roots.find_map(|root| {
-                    // By component: `/public-old` does not begin with `/public`.
-                    let below = path.strip_prefix(root).ok()?;
-                    self.find_on_disk(root, below, name.is_folder)
-                })
-            })
+        for root in &self.roots {
+            match self.find_on_disk(root, &below, name.is_folder, &mut place) {
+                Err(FileError::Missing) => {}
+                outcome => return outcome,
+            }
+        }
+        self.find_embedded(name).ok_or(FileError::Missing)
     }
 
-    fn find_on_disk(&self, root: &Path, below: &Path, is_folder: bool) -> Option<Found> {
+    fn find_on_disk(
+        &self,
+        root: &Path,
+        below: &Path,
+        is_folder: bool,
+        place: &mut Option<Place>,
+    ) -> Result<Found, FileError> {
         if below.iter().any(is_hidden) {
-            return None;
+            return Err(FileError::Missing);
         }
         let mut path = root.join(below);
-        let mut metadata = path.metadata().ok()?;
+        let mut metadata = path.metadata().map_err(FileError::of)?;
         if is_folder && !metadata.is_dir() {
-            return None;
+            return Err(FileError::Missing);
         }
         for _ in 0..MAX_INDEX_STEPS {
             if !metadata.is_dir() {
                 break;
             }
             path.push(&self.index);
-            metadata = path.metadata().ok()?;
+            metadata = path.metadata().map_err(FileError::of)?;
         }
+        // Asked before opening, which for some devices is to do something.
         if !metadata.is_file() {
-            return None;
+            return Err(FileError::Missing);
         }
-        let mime = mime_of(&path);
-        if self.links == Links::StayInside {
-            // The real path is also the one to open later: its links cannot be changed meanwhile.
-            path = path.canonicalize().ok()?;
-            if !path.starts_with(root.canonicalize().ok()?) {
-                return None;
-            }
+        if place.is_none() {
+            return Err(FileError::Busy);
         }
-        Some(Found::Disk {
-            path,
+        let opened = match self.links {
+            Links::Follow => open::anywhere(&path),
+            Links::StayInside => open::inside(root, &path, |below| {
+                // What the root itself is called is its owner's business.
+                !below.iter().any(is_hidden)
+            }),
+        };
+        let opened = opened.and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(FileError::of)?;
+        if !metadata.is_file() {
+            return Err(FileError::Missing);
+        }
+        let place = place.take().ok_or(FileError::Busy)?;
+        Ok(Found::Disk {
+            file,
             metadata,
-            mime,
+            place,
+            mime: mime_of(&path),
         })
     }
 

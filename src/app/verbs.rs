@@ -10,15 +10,16 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use stellar_transports::{AckId, Holding, OverBudget, Reservation};
 
+use super::App;
 use super::action::{Call, guarded};
 use super::chat::{NO_PAGE, RoomStatus};
 use super::connection::{Connection, Details};
 use super::error::{Error, ErrorFormat};
+use super::files::{FileBody, FileError};
 use super::lane::Waiting;
 use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_empty_message};
 use super::rates::Wish;
 use super::reply::{self, Request};
-use super::{App, files::FileError};
 use crate::engine::{CloseReason, Incoming, IncomingPayload, Limited};
 use crate::json::fields_weight;
 
@@ -166,8 +167,8 @@ impl App {
             .now_or_never();
         // A mistake of ours: it was begun, cannot go on, and its client must not wait for ever.
         if let (None, Some(spark)) = (answered, connection.spark()) {
-            tracing::error!(
             spark.end(CloseReason::Internal);
+            tracing::error!(
                 connection = connection.id(),
                 "a request waits that never does"
             );
@@ -502,23 +503,21 @@ impl App {
         }
     }
 
+    async fn read_file(&self, name: &str) -> Result<FileBody, FileError> {
+        let found = self.files().find(name).await?;
+        self.files().read(found, self.options().max_file).await
+    }
+
     async fn file(&self, name: Option<&RawValue>) -> Map<String, Value> {
         let name = name.and_then(as_text).filter(|name| !name.is_empty());
-        let found = match name {
-            Some(name) => self.files().find(&name).await,
-            None => None,
+        let body = match name {
+            Some(name) => self.read_file(&name).await,
+            None => Err(FileError::Missing),
         };
-        let body = match found {
-            Some(found) => self
-                .files()
-                .read(&found, self.options().max_file)
-                .await
-                .map_err(|error| match error {
-                    FileError::NotRegular => Error::FileMissing,
-                    other => Error::FileUnreadable(other.to_string()),
-                }),
-            None => Err(Error::FileMissing),
-        };
+        let body = body.map_err(|error| match error {
+            FileError::Missing => Error::FileMissing,
+            other => Error::FileUnreadable(other.to_string()),
+        });
         let value = match body {
             Ok(body) => {
                 let mut response = json!({

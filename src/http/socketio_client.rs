@@ -2,13 +2,14 @@
 //! They are the npm package's and not ours, so they are served from where that is installed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use stellar_transports::{Body, body};
 
 use super::statics::{self, StaticOptions};
-use crate::app::PublicFiles;
+use crate::app::files::{Links, Places, PublicFiles};
 
 /// What Node's servers serve of the package's folder `dist`, and their source maps. Nothing else of it is found.
 const NAMES: [&str; 8] = [
@@ -35,10 +36,18 @@ pub(crate) struct SocketIoClient {
 }
 
 impl SocketIoClient {
-    pub(crate) fn new(folder: Option<&Path>, options: StaticOptions) -> Self {
+    pub(crate) fn new(
+        folder: Option<&Path>,
+        links: Links,
+        places: &Arc<Places>,
+        options: StaticOptions,
+    ) -> Self {
+        let files = |folder: &Path| {
+            let files = PublicFiles::new().root(folder);
+            files.links(links).sharing(places)
+        };
         Self {
-            // Package managers like to make links of what they install.
-            files: folder.map(|folder| PublicFiles::new().root(folder)),
+            files: folder.map(files),
             options,
         }
     }

@@ -1,21 +1,22 @@
 //! Files over HTTP (Stellar specification, §9 and §10.7): what [`PublicFiles`] finds, with caching headers,
 //! conditional requests and ranges.
 //!
-//! A file on disk is never in memory as a whole, and is closed when its last byte was sent, when the peer goes away,
-//! and at once if the answer needs none of it.
+//! A file on disk is in memory as a whole only if it is small. It is closed when its last byte was read, when the peer
+//! goes away, and at once if the answer needs none of it.
 
 mod date;
 mod range;
 mod served;
 
-use std::fs::Metadata;
 use std::io::{ErrorKind, SeekFrom};
-use std::path::Path;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
@@ -25,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use self::range::Wanted;
 use self::served::Served;
-use crate::app::files::{Found, PublicFiles, decode_path};
+use crate::app::files::{FileError, Found, Place, PublicFiles, decode_path};
 use crate::app::{Error, ErrorFormat};
 
 /// Bytes read from disk at a time.
@@ -54,8 +55,8 @@ impl Default for StaticOptions {
 
 /// Answers a request for the file at `path`: the path of the URL without query, still percent-encoded.
 ///
-/// Only GET and HEAD read files. A missing file is 404 for every method and whatever the conditions; other methods
-/// get 405 for a file that is there. `If-None-Match` goes before `If-Modified-Since`, both before `Range`.
+/// Only GET and HEAD read files. A missing file is 404 for every method and whatever the conditions; one that cannot be
+/// opened now is 503, or 500 where the disk fails; other methods get 405 for a file that is there. `If-None-Match` goes before `If-Modified-Since`, both before `Range`.
 pub(crate) async fn serve(
     files: &PublicFiles,
     options: &StaticOptions,
@@ -64,16 +65,16 @@ pub(crate) async fn serve(
     path: &str,
 ) -> Response<Body> {
     let mut response = match find(files, path).await {
-        None => not_found(options),
-        Some(_) if !matches!(*method, Method::GET | Method::HEAD) => not_allowed(),
-        Some(found) => {
+        Err(error) => failed(&error, options),
+        Ok(_) if !matches!(*method, Method::GET | Method::HEAD) => not_allowed(),
+        Ok(found) => {
             let file = Served::new(&found, options);
             if file.is_known(headers) {
                 file.not_modified(options)
             } else if method == Method::HEAD {
                 file.whole(body::full(Bytes::new()), options)
             } else {
-                send(found, file, headers, options).await
+                send(found, &file, headers, options).await
             }
         }
     };
@@ -87,77 +88,101 @@ pub(crate) async fn serve(
     response
 }
 
-async fn find(files: &PublicFiles, path: &str) -> Option<Found> {
-    // With a dot in front nothing is a full path of the disk: URLs must not tell where the roots are.
-    let name = format!("./{}", decode_path(path)?);
-    files.find(&name).await
+async fn find(files: &PublicFiles, path: &str) -> Result<Found, FileError> {
+    let name = decode_path(path).ok_or(FileError::Missing)?;
+    // Of no path at all, the root's.
+    files.find(&format!("/{name}")).await
 }
 
 /// Answers GET with the file, or with the part of it that is wanted.
 async fn send(
     found: Found,
-    file: Served,
+    file: &Served,
     headers: &HeaderMap,
     options: &StaticOptions,
 ) -> Response<Body> {
-    match found {
+    let wanted = file.wanted(headers);
+    let range = match &wanted {
+        Wanted::Whole => 0..file.length,
+        Wanted::Part(range) => range.clone(),
+        Wanted::Nothing => return file.nothing(),
+    };
+    let content = match found {
         Found::Embedded { bytes, .. } => {
             let bytes = Bytes::from_static(bytes);
-            match file.wanted(headers) {
-                Wanted::Whole => file.whole(body::full(bytes), options),
-                Wanted::Part(range) => {
-                    let part = bytes.slice(range.start as usize..range.end as usize);
-                    file.part(&range, body::full(part), options)
-                }
-                Wanted::Nothing => file.nothing(),
-            }
+            Ok(body::full(
+                bytes.slice(range.start as usize..range.end as usize),
+            ))
         }
-        Found::Disk { path, mime, .. } => {
-            let Ok((mut disk, metadata)) = open(&path).await else {
-                return not_found(options);
-            };
-            // The file may have been replaced since it was found: headers have to describe what is sent.
-            let file = Served::disk(&metadata, mime, options);
-            match file.wanted(headers) {
-                Wanted::Whole => file.whole(stream(disk, file.length), options),
-                Wanted::Part(range) => match disk.seek(SeekFrom::Start(range.start)).await {
-                    Ok(_) => file.part(&range, stream(disk, range.end - range.start), options),
-                    Err(_) => not_found(options),
-                },
-                Wanted::Nothing => file.nothing(),
-            }
-        }
+        Found::Disk { file, place, .. } => content(file, place, range).await,
+    };
+    match (content, wanted) {
+        (Ok(content), Wanted::Part(range)) => file.part(&range, content, options),
+        (Ok(content), _) => file.whole(content, options),
+        (Err(error), _) => failed(&FileError::Io(error), options),
     }
 }
 
-async fn open(path: &Path) -> std::io::Result<(File, Metadata)> {
-    let file = File::open(path).await?;
-    let metadata = file.metadata().await?;
-    if metadata.is_file() {
-        Ok((file, metadata))
-    } else {
-        Err(ErrorKind::NotFound.into())
+/// The bytes of a file. Few are read at once, and the file is closed whoever is to get them, and however slowly.
+async fn content(file: std::fs::File, place: Place, range: Range<u64>) -> std::io::Result<Body> {
+    let mut file = File::from_std(file);
+    if range.start > 0 {
+        file.seek(SeekFrom::Start(range.start)).await?;
     }
+    let left = range.end - range.start;
+    if left > CHUNK as u64 {
+        return Ok(stream(file, place, left));
+    }
+    let mut bytes = BytesMut::with_capacity(left as usize);
+    let mut file = file.take(left);
+    while file.limit() > 0 {
+        if file.read_buf(&mut bytes).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(body::full(bytes.freeze()))
 }
 
-/// The next `length` bytes of a file. One that became shorter ends in an error, so that the peer does not take what
-/// it has for the whole.
-fn stream(file: File, length: u64) -> Body {
-    let chunks = stream::try_unfold((file, length), async |(mut file, left)| {
-        if left == 0 {
+/// The next `length` bytes of a file, which is closed with the last of them. One that became shorter ends in an error, so
+/// that the peer does not take what it has for the whole.
+fn stream(file: File, place: Place, length: u64) -> Body {
+    let begin = Some((file, place, length));
+    let chunks = stream::try_unfold(begin, async |state| {
+        let Some((mut file, place, left)) = state else {
             return Ok(None);
-        }
+        };
         let mut chunk = BytesMut::with_capacity(CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
         let read = (&mut file).take(left).read_buf(&mut chunk).await? as u64;
         if read == 0 {
             return Err(std::io::Error::from(ErrorKind::UnexpectedEof));
         }
         let frame = Frame::data(chunk.freeze());
-        Ok(Some((frame, (file, left - read))))
+        let rest = (left > read).then_some((file, place, left - read));
+        Ok(Some((frame, rest)))
     });
     StreamBody::new(chunks)
         .map_err(BodyError::new)
         .boxed_unsync()
+}
+
+/// Why a file is not sent, which is not the same as that it is not there: caches and crawlers would take it for gone.
+fn failed(error: &FileError, options: &StaticOptions) -> Response<Body> {
+    let (status, text) = match error {
+        FileError::Missing => return not_found(options),
+        FileError::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many files are being sent; try again",
+        ),
+        FileError::TooLarge { .. } | FileError::Io(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read")
+        }
+    };
+    let mut response = body::text(status, text);
+    set(&mut response, CONTENT_LENGTH, text.len().to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        set(&mut response, RETRY_AFTER, "1");
+    }
+    response
 }
 
 fn not_found(options: &StaticOptions) -> Response<Body> {

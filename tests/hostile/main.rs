@@ -35,6 +35,8 @@ mod web;
 
 mod amplification;
 mod counting;
+mod credentials;
+mod downloads;
 mod floods;
 mod frames;
 mod half_frames;

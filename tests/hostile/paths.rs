@@ -77,6 +77,7 @@ async fn no_name_leads_out_of_the_public_folder() {
     assert_eq!(file(&mut client, "simple.html").await["content"], "public");
     let outside = site.path("secret.txt");
     let sibling = site.path("public-old/secret.txt");
+    let inside = site.path("public/simple.html");
     for name in [
         "../secret.txt",
         "../config/config.json",
@@ -125,6 +126,9 @@ async fn no_name_leads_out_of_the_public_folder() {
         "simple.html/../../secret.txt",
         outside.to_str().unwrap(),
         sibling.to_str().unwrap(),
+        // Where the folder is is nobody's business.
+        inside.to_str().unwrap(),
+        &inside.to_str().unwrap()[1..],
     ] {
         is_missing(&mut client, name).await;
     }
@@ -144,14 +148,17 @@ async fn links_out_of_the_folder_are_followed_only_if_they_may_be() {
     link("loop", site.path("public/loop"));
     link(".", site.path("public/self"));
 
-    let arena = site.arena("").await;
+    std::fs::write(site.path("public/.env"), "secret").unwrap();
+    link(".env", site.path("public/env"));
+
+    let arena = site.arena("[web]\nfollow_links = true\n").await;
     let mut client = arena.server.primus().await;
     assert_eq!(file(&mut client, "link.txt").await["content"], "secret");
     assert_eq!(file(&mut client, "inside.html").await["content"], "public");
     is_missing(&mut client, "loop").await;
     arena.survives().await;
 
-    let arena = site.arena("[web]\nfollow_links = false\n").await;
+    let arena = site.arena("").await;
     let mut client = arena.server.primus().await;
     assert_eq!(file(&mut client, "inside.html").await["content"], "public");
     assert_eq!(
@@ -164,6 +171,8 @@ async fn links_out_of_the_folder_are_followed_only_if_they_may_be() {
         "up/public-old/secret.txt",
         "loop",
         "self/link.txt",
+        "env",
+        "self/env",
     ] {
         is_missing(&mut client, name).await;
     }

@@ -152,15 +152,41 @@ async fn check_073_the_verb_agrees() {
 }
 
 #[tokio::test]
-async fn links_out_of_the_folder_are_an_option() {
+async fn links_out_of_the_folder_and_to_hidden_names_are_an_option() {
+    let link = |site: &Site| {
+        for (target, name) in [
+            ("../secret.txt", "link.txt"),
+            ("..", "up"),
+            ("/etc/passwd", "passwd"),
+            (".env", "env.txt"),
+            ("simple.html", "inside.html"),
+        ] {
+            let name = site.path(&format!("public/{name}"));
+            std::os::unix::fs::symlink(target, name).unwrap();
+        }
+        std::fs::write(site.path("public/.env"), "SECRET=1").unwrap();
+    };
     let site = Site::new();
-    std::os::unix::fs::symlink("../secret.txt", site.path("public/link.txt")).unwrap();
-    assert_eq!(site.get("/link.txt").await.text(), "secret");
-    let site = Site::configured("[web]\nfollow_links = false\n");
-    std::os::unix::fs::symlink("../secret.txt", site.path("public/link.txt")).unwrap();
-    std::os::unix::fs::symlink("simple.html", site.path("public/inside.html")).unwrap();
-    assert_eq!(site.get("/link.txt").await.status, 404);
+    link(&site);
+    for path in ["/link.txt", "/up/secret.txt", "/passwd", "/env.txt"] {
+        let reply = site.get(path).await;
+        assert_eq!(
+            (reply.status, reply.text()),
+            (404, "The requested file does not exist"),
+            "{path}"
+        );
+    }
     assert_eq!(site.get("/inside.html").await.status, 200);
+    let site = Site::configured("[web]\nfollow_links = true\n");
+    link(&site);
+    for (path, text) in [
+        ("/link.txt", "secret"),
+        ("/up/secret.txt", "secret"),
+        ("/env.txt", "SECRET=1"),
+    ] {
+        assert_eq!(site.get(path).await.text(), text, "{path}");
+    }
+    assert_eq!(site.get("/.env").await.status, 404);
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 //! Reading a whole file into the form that a packet carries.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -24,35 +23,52 @@ pub struct FileBody {
     pub last_modified: Option<String>,
 }
 
-/// Why a file that was found could not be read.
+/// Why there is no file, or none that can be read.
 ///
-/// The text is the detail of error 011, `Error reading file: <detail>`. It names no path.
+/// But for [`Missing`](Self::Missing), the text is the detail of error 011, `Error reading file: <detail>`. It names no
+/// path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
+    /// There is none of this name.
+    #[error("not there")]
+    Missing,
+    /// Too many files are open. Another time it may work.
+    #[error("too many files are open")]
+    Busy,
     /// The file is larger than the caller wants to hold.
     #[error("larger than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Since it was found, something that is no regular file took its place.
-    #[error("not a regular file")]
-    NotRegular,
-    /// The operating system refused, for example because of permissions.
+    /// The operating system failed.
     #[error("{}", .0.kind())]
     Io(#[source] io::Error),
 }
 
+impl FileError {
+    /// What a failure to look at a name or to open it means.
+    pub(super) fn of(error: io::Error) -> Self {
+        use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
+        match error.kind() {
+            NotFound | NotADirectory | PermissionDenied | InvalidFilename | InvalidInput => {
+                Self::Missing
+            }
+            ErrorKind::OutOfMemory => Self::Busy,
+            _ => super::open::fault(error),
+        }
+    }
+}
+
 impl FileBody {
     /// Reads a regular file of at most `limit` bytes; blocks.
-    pub(super) fn read(path: &Path, mime: &str, limit: usize) -> Result<Self, FileError> {
-        // Asked before opening, because opening a pipe waits for a writer that may never come.
-        if !path.metadata().map_err(FileError::Io)?.is_file() {
-            return Err(FileError::NotRegular);
-        }
-        let file = File::open(path).map_err(FileError::Io)?;
-        let metadata = file.metadata().map_err(FileError::Io)?;
+    pub(super) fn read(
+        file: File,
+        metadata: &Metadata,
+        mime: &str,
+        limit: usize,
+    ) -> Result<Self, FileError> {
         let expected = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         if expected > limit {
             return Err(FileError::TooLarge { limit });

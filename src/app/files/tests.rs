@@ -47,8 +47,8 @@ impl Project {
 }
 
 async fn text(files: &PublicFiles, name: &str) -> Option<String> {
-    let found = files.find(name).await?;
-    Some(files.read(&found, PLENTY).await.unwrap().content)
+    let found = files.find(name).await.ok()?;
+    Some(files.read(found, PLENTY).await.unwrap().content)
 }
 
 /// Names that must not lead out of the public folder, as they arrive in an URL.
@@ -130,10 +130,9 @@ async fn a_file_is_found_by_its_name() {
     }
     let found = files.find("simple.html").await.unwrap();
     assert_eq!(found.mime(), "text/html");
-    let Found::Disk { path, metadata, .. } = found else {
+    let Found::Disk { metadata, .. } = found else {
         panic!("it is on disk");
     };
-    assert_eq!(path, project.path("public/simple.html"));
     assert_eq!(metadata.len(), 15);
 }
 
@@ -147,9 +146,9 @@ async fn hidden_files_are_not_public() {
     std::fs::write(root.path().join(".env"), "SECRET=1").unwrap();
     let files = PublicFiles::new().root(root.path());
     for name in [".env", "/.env", "./.env", ".git/config", ".git/../.env"] {
-        assert!(files.find(name).await.is_none(), "{name}");
+        assert!(files.find(name).await.is_err(), "{name}");
     }
-    assert!(files.find(".well-known/config").await.is_some());
+    assert!(files.find(".well-known/config").await.is_ok());
 }
 
 #[tokio::test]
@@ -164,8 +163,8 @@ async fn a_folder_stands_for_its_index_file() {
         let content = text(&files, name).await;
         assert_eq!(content.as_deref(), Some("<h1>index</h1>"), "{name}");
     }
-    assert!(files.find("empty").await.is_none());
-    assert!(files.find("empty/").await.is_none());
+    assert!(files.find("empty").await.is_err());
+    assert!(files.find("empty/").await.is_err());
     let found = files.find("sub").await.unwrap();
     assert_eq!(found.mime(), "text/html");
 }
@@ -176,7 +175,7 @@ async fn the_index_file_has_the_name_it_was_given() {
     project.write("public/sub/home.txt", b"home");
     let files = project.files().index("home.txt");
     assert_eq!(text(&files, "sub").await.as_deref(), Some("home"));
-    assert!(files.find("/").await.is_none());
+    assert!(files.find("/").await.is_err());
 }
 
 #[tokio::test]
@@ -196,11 +195,11 @@ async fn missing_and_empty_names_are_not_found() {
     let long = "a".repeat(100_000);
     let deep = "a/".repeat(100_000);
     for name in ["", "missing.html", "missing/", "sub/missing", &long, &deep] {
-        assert!(files.find(name).await.is_none());
+        assert!(files.find(name).await.is_err());
     }
-    assert!(PublicFiles::new().find("simple.html").await.is_none());
+    assert!(PublicFiles::new().find("simple.html").await.is_err());
     let nowhere = PublicFiles::new().root(project.path("nowhere"));
-    assert!(nowhere.find("simple.html").await.is_none());
+    assert!(nowhere.find("simple.html").await.is_err());
 }
 
 #[tokio::test]
@@ -209,33 +208,47 @@ async fn no_name_leads_out_of_the_root() {
     for links in [Links::Follow, Links::StayInside] {
         let files = project.files().links(links);
         for path in hostile_paths(&project) {
-            assert!(files.find(&path).await.is_none(), "{path:?} as it is");
+            assert!(files.find(&path).await.is_err(), "{path:?} as it is");
             if let Some(name) = decode_path(&path) {
-                assert!(files.find(&name).await.is_none(), "{path:?} decoded");
+                assert!(files.find(&name).await.is_err(), "{path:?} decoded");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_full_path_is_taken_below_a_root_only() {
+async fn a_full_path_is_a_name_like_any_other() {
     let project = Project::new();
-    let files = project.files();
-    let full = |name: &str| project.path(name).to_str().unwrap().to_owned();
-    let content = text(&files, &full("public/simple.html")).await;
-    assert_eq!(content.as_deref(), Some("<h1>simple</h1>"));
-    let content = text(&files, &full("public/sub/../sub/")).await;
-    assert_eq!(content.as_deref(), Some("<h1>sub</h1>"));
-    for name in [
-        "public-old/secret.txt",
-        "public/../config/config.json",
-        "config",
-    ] {
-        assert!(files.find(&full(name)).await.is_none(), "{name}");
+    let files = project.files().links(Links::Follow);
+    for name in ["public/simple.html", "public", "public/sub/../sub/"] {
+        let full = project.path(name).to_str().unwrap().to_owned();
+        let error = files.find(&full).await.unwrap_err();
+        assert!(matches!(error, FileError::Missing), "{name}");
     }
-    // Without its first slash it is a name below the root like any other.
-    let relative = full("public/simple.html");
-    assert!(files.find(relative.trim_start_matches('/')).await.is_none());
+}
+
+#[tokio::test]
+async fn so_many_files_are_open_and_no_more() {
+    let project = Project::new();
+    let files = project.files().max_open(2);
+    let first = files.find("simple.html").await.unwrap();
+    let second = files.clone().find("index.html").await.unwrap();
+    for name in ["simple.html", "sub/image.png"] {
+        let error = files.find(name).await.unwrap_err();
+        assert!(matches!(error, FileError::Busy), "{name}");
+    }
+    assert_eq!(files.places().refused().get(), 2);
+    // What is not there is not there, however many are open.
+    let missing = files.find("missing.html").await.unwrap_err();
+    assert!(matches!(missing, FileError::Missing));
+    drop(second);
+    let third = files.find("simple.html").await.unwrap();
+    assert!(files.find("simple.html").await.is_err());
+    // One that was read is closed.
+    for found in [first, third] {
+        files.read(found, PLENTY).await.unwrap();
+    }
+    assert_eq!(text(&files, "sub").await.as_deref(), Some("<h1>sub</h1>"));
 }
 
 #[tokio::test]
@@ -264,7 +277,7 @@ async fn roots_are_searched_in_order_and_embedded_files_last() {
         "text/javascript"
     );
     for name in ["demo/app.js/", "demo/../../demo/app.js", "Demo", "dem"] {
-        assert!(files.find(name).await.is_none(), "{name}");
+        assert!(files.find(name).await.is_err(), "{name}");
     }
 }
 
@@ -274,19 +287,20 @@ async fn embedded_files_can_be_all_there_is() {
         .embed("index.html", b"<h1>demo</h1>")
         .embed("logo.png", &[0xff, 0]);
     let found = files.find("/").await.unwrap();
-    let body = files.read(&found, PLENTY).await.unwrap();
+    let body = files.read(found, PLENTY).await.unwrap();
     assert_eq!(body.content, "<h1>demo</h1>");
     assert_eq!((body.mime.as_str(), body.length), ("text/html", 13));
     assert_eq!(body.last_modified, None);
     let found = files.find("logo.png").await.unwrap();
-    let body = files.read(&found, 2).await.unwrap();
+    let body = files.read(found, 2).await.unwrap();
     assert_eq!(
         (body.content.as_str(), body.encoding),
         ("/wA=", Some("base64"))
     );
-    let error = files.read(&found, 1).await.unwrap_err();
+    let found = files.find("logo.png").await.unwrap();
+    let error = files.read(found, 1).await.unwrap_err();
     assert!(matches!(error, FileError::TooLarge { limit: 1 }));
-    assert!(files.find("").await.is_none());
+    assert!(files.find("").await.is_err());
 }
 
 #[tokio::test]

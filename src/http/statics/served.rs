@@ -39,7 +39,7 @@ impl Served {
         }
     }
 
-    pub(super) fn disk(metadata: &Metadata, mime: &'static str, options: &StaticOptions) -> Self {
+    fn disk(metadata: &Metadata, mime: &'static str, options: &StaticOptions) -> Self {
         let length = metadata.len();
         let modified = metadata.modified().ok();
         let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
