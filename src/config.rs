@@ -150,6 +150,12 @@ pub struct LimitsConfig {
     /// Actions called over HTTP that may run at once. One more is answered 007 with 503.
     pub max_web_actions: usize,
     /// Largest payload of one realtime request: an action's params, an event's data, what is said. Over it the answer
+    /// Most files in one form. Over it the answer is 413. Their bytes count as the body's.
+    pub max_uploads: usize,
+    /// Uploaded files that may be stored at once, of all requests. One more is answered 503.
+    pub max_stored_uploads: usize,
+    /// Bytes of uploaded files that may be stored at once, of all requests. One more is answered 503.
+    pub max_stored_upload_bytes: usize,
     /// is 023.
     pub max_payload_bytes: usize,
     /// Most values in what a request has the server parse: params, an event's data, and what is said where hooks are told of
@@ -198,6 +204,9 @@ impl Default for LimitsConfig {
             max_view: 1000,
             max_file_bytes: 5 * 1024 * 1024,
             max_rooms_per_connection: app::Options::default().max_rooms,
+            max_uploads: 100,
+            max_stored_uploads: 1000,
+            max_stored_upload_bytes: 256 * 1024 * 1024,
         }
     }
 }

@@ -8,6 +8,7 @@ mod terminal;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use stellar::app::App;
@@ -25,6 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FEW_FILES: u64 = 4096;
 
 const MIB: usize = 1024 * 1024;
+/// How long tasks that are broken off may take to let go of what they have.
+const LAST_GRACE: Duration = Duration::from_millis(500);
 
 /// Why the program ends early.
 enum Failure {
@@ -121,6 +124,7 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
 
     // Before anything takes its share of it.
     let file_limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
+    let app = build_app(&settings, demo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Sockets are asked what they have after so many turns of tasks. A connection's turn may take a fifth of a
@@ -144,8 +148,9 @@ fn serve(arguments: cli::Serve) -> Result<(), Failure> {
             ))),
         }
     });
-    // What is still at work then, on a slow disk, was given its time.
-    runtime.shutdown_background();
+    // What is still at work then was given its time. It lets go of what it has, such as uploaded files; a slow disk is not
+    // waited for.
+    runtime.shutdown_timeout(LAST_GRACE);
     served
 }
 
@@ -174,13 +179,13 @@ fn announce(
     demo: bool,
     file_limit: u64,
     format: cli::LogFormat,
+    log: &LogWriter,
 ) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::Runtime(format!("cannot tell the address: {error}"));
     let address = bound.local_addr().map_err(failed)?;
     let scheme = if settings.tls.cert.is_some() {
         "https"
-    log: &LogWriter,
     } else {
         "http"
     };
@@ -295,10 +300,10 @@ fn client(arguments: cli::Client) -> Result<(), Failure> {
     match output {
         Some(path) => std::fs::write(&path, script)
             .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", path.display()))),
+        // To its end: what is kept back for the rest of a line would be lost without a word.
         None => std::io::stdout()
             .write_all(script.as_bytes())
+            .and_then(|()| std::io::stdout().flush())
             .map_err(|error| Failure::Runtime(format!("cannot write the script: {error}"))),
     }
 }
-        // To its end: what is kept back for the rest of a line would be lost without a word.
-            .and_then(|()| std::io::stdout().flush())

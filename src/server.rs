@@ -15,10 +15,10 @@ use crate::engine::{Engine, Handler, Incoming, Spark};
 use crate::http::address::canonical_networks;
 use crate::http::{
     Api, BodyLimits, Bound, RouteError, Router, Routes, ServeError, Settings, Site, SocketIoClient,
-    StaticOptions,
+    StaticOptions, Store,
 };
-use crate::primus::{Libraries, Primus};
 use crate::log::LogWriter;
+use crate::primus::{Libraries, Primus};
 use crate::service::Service;
 use crate::signals::Signals;
 
@@ -48,8 +48,8 @@ pub struct Server {
     primus: Option<Primus>,
     transports: Vec<Arc<dyn Transport>>,
     start_page: Option<String>,
-    #[cfg(feature = "socketio")]
     log: LogWriter,
+    #[cfg(feature = "socketio")]
     namespaces: stellar_transports::socketio::Namespaces,
 }
 
@@ -63,8 +63,8 @@ impl Server {
             primus: None,
             transports: Vec::new(),
             start_page: None,
-            #[cfg(feature = "socketio")]
             log: LogWriter::default(),
+            #[cfg(feature = "socketio")]
             namespaces: Default::default(),
         }
     }
@@ -79,8 +79,8 @@ impl Server {
             primus: None,
             transports: Vec::new(),
             start_page: None,
-            #[cfg(feature = "socketio")]
             log: LogWriter::default(),
+            #[cfg(feature = "socketio")]
             namespaces: Default::default(),
         }
     }
@@ -119,13 +119,13 @@ impl Server {
         self
     }
 
-    /// Opens namespaces for socket.io clients besides `/`, which is the app's or engine's.
     /// Shows in the metrics what of a log was lost.
     pub fn log(mut self, log: &LogWriter) -> Self {
         self.log = log.clone();
         self
     }
 
+    /// Opens namespaces for socket.io clients besides `/`, which is the app's or engine's.
     #[cfg(feature = "socketio")]
     pub fn namespaces(mut self, namespaces: stellar_transports::socketio::Namespaces) -> Self {
         self.namespaces = namespaces;
@@ -164,8 +164,8 @@ impl Server {
             primus,
             transports: own,
             start_page,
-            #[cfg(feature = "socketio")]
             log,
+            #[cfg(feature = "socketio")]
             namespaces,
         } = self;
         // Only a server with transports of its own may do without the built-in ones.
@@ -227,12 +227,22 @@ impl Server {
             "Files that were not sent because too many were open",
             places.refused(),
         );
+        let api = app.clone().map(|app| api(app, &config)).transpose()?;
+        if let Some(api) = &api {
+            metrics.register(
+                "uploads_refused",
+                "Uploads turned away because too much was stored",
+                api.uploads.refused(),
+            );
+        }
         let router = Router {
             context,
             transports,
             paths: options.paths,
             socketio_client: SocketIoClient::new(
                 config.socketio.client_dir.as_deref(),
+                Links::configured(&config),
+                &places,
                 statics(&config),
             ),
             api,
@@ -240,8 +250,6 @@ impl Server {
                 Some(_) => Scripts::none(),
                 None => Scripts::new(&config),
             },
-                Links::configured(&config),
-                &places,
             primus,
             libraries: Libraries::for_app(&config),
             metrics,
@@ -323,9 +331,14 @@ fn api(app: App, config: &Config, budget: Budget) -> Result<Api, ConfigError> {
             max_fields: config.limits.max_fields,
             bounds,
             deadline: Duration::from_millis(config.limits.body_timeout_ms),
+            max_uploads: config.limits.max_uploads,
         },
         statics: statics(config),
         budget,
+        uploads: Arc::new(Store::new(
+            config.limits.max_stored_uploads,
+            config.limits.max_stored_upload_bytes,
+        )),
     })
 }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use stellar_transports::{Address, Body, Budget, Holding, Peer, body};
 use tokio::sync::Semaphore;
 
-use super::params::{self, BadRequest, BodyLimits};
+use super::params::{self, BadRequest, BodyLimits, Store};
 use super::routes::Routes;
 use super::statics::{self, StaticOptions};
 use crate::app::verbs::{MEMORY_RETRY, PARAMS};
@@ -51,6 +52,7 @@ impl Drop for Caller {
 /// Who asks, and since when.
 struct Requester {
     connection: Connection,
+    pub(crate) uploads: Arc<Store>,
     /// The cookie to set, if the client brought none.
     cookie: Option<HeaderValue>,
     started: Instant,
@@ -117,6 +119,7 @@ impl Api {
             &parts.headers,
             body,
             &self.limits,
+            &self.uploads,
             self.budget.nothing(Holding::Body, Address::of(peer.ip)),
         )
         .await;
@@ -124,14 +127,13 @@ impl Api {
         let (params, uploads) = match read {
             Ok(params) => (params.values, params.uploads),
             Err(error) => {
-                let outcome = Outcome {
-                    error: Some(match error {
-                        BadRequest::OverBudget(_) => Error::too_many_requests(MEMORY_RETRY),
-                        _ => Error::text(error.to_string()),
-                    }),
-                    status: Some(error.status()),
-                    ..Outcome::default()
-                };
+                let mut outcome = refused(error.status(), &error.to_string());
+                if let BadRequest::OverBudget(_) = error {
+                    outcome.error = Some(Error::too_many_requests(MEMORY_RETRY));
+                } else if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+                    let soon = HeaderValue::from_static("1");
+                    outcome.headers.insert(RETRY_AFTER, soon);
+                }
                 return self.respond(requester, outcome, None);
             }
         };
@@ -191,6 +193,7 @@ impl Api {
         if named.is_some_and(|name| registry.contains(name)) {
             return params;
         }
+            &self.uploads,
         let path = parts.uri.path();
         let segments: Vec<&str> = path
             .split('/')

@@ -16,7 +16,7 @@ mod statics;
 pub(crate) use api::Api;
 pub use listener::{Bound, Drain, ServeError};
 pub(crate) use listener::{Security, Settings, Site};
-pub(crate) use params::BodyLimits;
+pub(crate) use params::{BodyLimits, Store};
 pub(crate) use router::{Router, serve_script};
 pub use routes::{Route, RouteMethod};
 pub(crate) use routes::{RouteError, Routes};

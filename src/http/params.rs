@@ -17,6 +17,7 @@ mod multipart;
 mod source;
 mod upload;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,8 +30,9 @@ use stellar_transports::{OverBudget, Reservation};
 
 use self::fields::Fields;
 use self::media::{Format, Media};
+use self::multipart::Uploads;
 use self::source::Source;
-pub(crate) use self::upload::Upload;
+pub(crate) use self::upload::{Store, Upload};
 
 /// Where a JSON array goes, which has no names of its own.
 const PAYLOAD: &str = "payload";
@@ -46,6 +48,8 @@ pub(crate) struct BodyLimits {
     pub(crate) max_fields: usize,
     /// What JSON may unfold to; of values, fields count too. 20,000 values and 32 levels unless set. Guards memory.
     pub(crate) bounds: Bounds,
+    /// Files of a form; 100 unless set. Each takes a name on the disk, however small it is.
+    pub(crate) max_uploads: usize,
     /// Time for the whole body to arrive and be stored; 30 s unless set. Guards against peers that trickle.
     pub(crate) deadline: Duration,
 }
@@ -56,6 +60,7 @@ impl Default for BodyLimits {
             max_body: 10 * 1024 * 1024,
             max_fields: 1000,
             bounds: crate::app::Options::default().bounds(),
+            max_uploads: 100,
             deadline: Duration::from_secs(30),
         }
     }
@@ -91,6 +96,15 @@ pub(crate) enum BadRequest {
         /// [`BodyLimits::max_fields`].
         limit: usize,
     },
+    /// Too many files in a form.
+    #[error("The request has more than {limit} files (limits.max_uploads)")]
+    TooManyUploads {
+        /// [`BodyLimits::max_uploads`].
+        limit: usize,
+    },
+    /// What all requests together have stored leaves no room for another file. Nothing is wrong with the request.
+    #[error("Too much is being uploaded; try again")]
+    StoreFull,
     /// The body did not arrive in time.
     #[error("The request body did not arrive within {deadline:?}")]
     TooSlow {
@@ -142,9 +156,11 @@ impl BadRequest {
     /// The status to answer with.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::TooLarge { .. } | Self::TooManyFields { .. } | Self::TooManyValues { .. } => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Self::TooLarge { .. }
+            | Self::TooManyFields { .. }
+            | Self::TooManyValues { .. }
+            | Self::TooManyUploads { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::StoreFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotUtf8
@@ -179,6 +195,7 @@ pub(crate) async fn read<B>(
     headers: &HeaderMap,
     body: B,
     limits: &BodyLimits,
+    store: &Arc<Store>,
     memory: Reservation,
 ) -> Result<Params, BadRequest>
 where
@@ -204,8 +221,19 @@ where
     let body = std::pin::pin!(body);
     let mut source = Source::new(body, limits.max_body, memory);
     let media = Media::of(headers);
-    let bounds = limits.bounds;
-    let reading = read_body(&mut source, &media, bounds, &mut fields, &mut params);
+    let uploads = Uploads {
+        stored: &mut params.uploads,
+        limit: limits.max_uploads,
+        store,
+    };
+    let reading = read_body(
+        &mut source,
+        &media,
+        limits.bounds,
+        &mut fields,
+        &mut params.values,
+        uploads,
+    );
     let deadline = limits.deadline;
     tokio::time::timeout(deadline, reading)
         .await
@@ -218,7 +246,8 @@ async fn read_body<B>(
     media: &Media,
     bounds: Bounds,
     fields: &mut Fields,
-    params: &mut Params,
+    params: &mut Map<String, Value>,
+    mut uploads: Uploads<'_>,
 ) -> Result<(), BadRequest>
 where
     B: Body<Data = Bytes> + Send,
@@ -235,7 +264,7 @@ where
             fields.take()
         }
         Format::Multipart => {
-            multipart::read(source, media, fields, &mut params.uploads).await?;
+            multipart::read(source, media, fields, &mut uploads).await?;
             fields.take()
         }
         Format::Other => {
@@ -253,7 +282,7 @@ where
             }
         }
     };
-    params.values.extend(values);
+    params.extend(values);
     Ok(())
 }
 

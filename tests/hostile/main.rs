@@ -41,9 +41,9 @@ mod floods;
 mod frames;
 mod half_frames;
 mod heads;
+mod logs;
 mod origins;
 mod packets;
-mod logs;
 mod paths;
 mod pipelining;
 mod polling;
@@ -68,21 +68,25 @@ mod socketio_sids;
 mod socketio_slow;
 mod targets;
 mod upgrades;
+mod uploads;
 
 use std::net::SocketAddr;
 
-use support::{Binary, Client};
-
-/// The doors that are open, one per dialect.
 use raw::Raw;
 #[cfg(feature = "tls")]
 use support::tls::Certificate;
+use support::{Binary, Client};
+
+/// The doors that are open, one per dialect.
 const DOORS: [&str; 2] = ["/primus", "/ws"];
 
 /// The program under attack, and a client that has nothing to do with it.
 struct Arena {
     server: Binary,
     bystander: Client,
+    /// Of a server that speaks TLS.
+    #[cfg(feature = "tls")]
+    certificate: Option<Certificate>,
 }
 
 /// Neither the bystander nor a neighbour is asked for a sign of life while a test is busy with an attack, which on a busy
@@ -90,9 +94,6 @@ struct Arena {
 const UNHURRIED: &str = "[limits]\nping_interval_ms = 0\n[polling]\nping_interval_ms = 3600000\n[socketio]\nping_interval_ms = 3600000\n";
 
 impl Arena {
-    /// Of a server that speaks TLS.
-    #[cfg(feature = "tls")]
-    certificate: Option<Certificate>,
     async fn demo() -> Self {
         Self::configured(UNHURRIED).await
     }
@@ -113,9 +114,6 @@ impl Arena {
         arena
     }
 
-    fn address(&self) -> SocketAddr {
-        self.server.address
-    }
     /// As [`configured`](Self::configured), over TLS.
     #[cfg(feature = "tls")]
     async fn secure(config: &str) -> Self {
@@ -143,10 +141,10 @@ impl Arena {
         ]
     }
 
+    fn address(&self) -> SocketAddr {
+        self.server.address
+    }
 
-    /// The bystander's round trip, which has to work at any time.
-    async fn serves(&mut self) {
-        let answer = self
     /// A peer that writes its bytes by hand.
     async fn raw(&self) -> Raw {
         #[cfg(feature = "tls")]
@@ -186,6 +184,9 @@ impl Arena {
         web::get(self.address(), path).await
     }
 
+    /// The bystander's round trip, which has to work at any time.
+    async fn serves(&mut self) {
+        let answer = self
             .bystander
             .action("isolated.action", serde_json::json!({}));
         assert_eq!(answer.await["success"], "ok");

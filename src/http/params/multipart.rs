@@ -1,5 +1,6 @@
 //! Multipart bodies: fields go to memory, files to disk, piece by piece as they arrive.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
@@ -14,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::fields::Fields;
 use super::media::Media;
 use super::source::Source;
-use super::upload::Upload;
+use super::upload::{Store, Upload};
 use super::{BadRequest, BoxError};
 
 /// What the parser gets at a time. It holds about as much, and not whatever the network has ready.
@@ -27,12 +28,21 @@ const MAX_PART_HEAD: usize = 16 * 1024;
 /// RFC 2046, §5.1.1.
 const MAX_BOUNDARY: usize = 70;
 
+/// The files of one request.
+#[derive(Debug)]
+pub(super) struct Uploads<'p> {
+    pub(super) stored: &'p mut Vec<Upload>,
+    /// How many they may be.
+    pub(super) limit: usize,
+    pub(super) store: &'p Arc<Store>,
+}
+
 /// Reads a whole body. Files that were stored before an error are in `uploads` too.
 pub(super) async fn read<B>(
     source: &mut Source<'_, B>,
     media: &Media,
     fields: &mut Fields,
-    uploads: &mut Vec<Upload>,
+    uploads: &mut Uploads<'_>,
 ) -> Result<(), BadRequest>
 where
     B: Body<Data = Bytes> + Send,
@@ -138,29 +148,39 @@ async fn text(mut field: Field<'_>, texts: &mut Texts) -> Result<String, BadRequ
 /// Stores a file and describes it. `None` if no file was chosen: browsers then send one without name and content.
 async fn store(
     mut field: Field<'_>,
-    uploads: &mut Vec<Upload>,
+    uploads: &mut Uploads<'_>,
 ) -> Result<Option<Value>, BadRequest> {
-    // The guard is made where the file is: if this future is dropped meanwhile, the file still has an owner.
-    let created = tokio::task::spawn_blocking(Upload::create).await;
-    let (file, upload) = created
-        .unwrap_or_else(|error| Err(error.into()))
-        .map_err(BadRequest::Storage)?;
-    let path = upload.path().to_string_lossy().into_owned();
-    uploads.push(upload);
-
-    let mut file = tokio::fs::File::from_std(file);
-    let mut size = 0;
-    while let Some(chunk) = field.chunk().await.map_err(refusal)? {
-        size += chunk.len();
-        file.write_all(&chunk).await.map_err(BadRequest::Storage)?;
-    }
-    file.flush().await.map_err(BadRequest::Storage)?;
-
-    let name = base_name(field.file_name().unwrap_or_default());
-    if name.is_empty() && size == 0 {
-        uploads.pop();
+    let first = loop {
+        match field.chunk().await.map_err(refusal)? {
+            Some(nothing) if nothing.is_empty() => {}
+            first => break first,
+        }
+    };
+    let name = base_name(field.file_name().unwrap_or_default()).to_owned();
+    if name.is_empty() && first.is_none() {
         return Ok(None);
     }
+    let limit = uploads.limit;
+    if uploads.stored.len() >= limit {
+        return Err(BadRequest::TooManyUploads { limit });
+    }
+    // The guard is made where the file is: if this future is dropped meanwhile, the file still has an owner.
+    let store = Arc::clone(uploads.store);
+    let created = tokio::task::spawn_blocking(move || Upload::create(store)).await;
+    let (file, mut upload) =
+        created.unwrap_or_else(|error| Err(BadRequest::Storage(error.into())))?;
+    let path = upload.path().to_string_lossy().into_owned();
+
+    let mut file = tokio::fs::File::from_std(file);
+    let mut next = first;
+    while let Some(chunk) = next {
+        upload.grow(chunk.len())?;
+        file.write_all(&chunk).await.map_err(BadRequest::Storage)?;
+        next = field.chunk().await.map_err(refusal)?;
+    }
+    file.flush().await.map_err(BadRequest::Storage)?;
+    let size = upload.size();
+    uploads.stored.push(upload);
     let media_type = field
         .content_type()
         .map_or("application/octet-stream", AsRef::as_ref);

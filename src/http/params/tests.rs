@@ -30,6 +30,7 @@ struct Ask {
     uri: String,
     headers: HeaderMap,
     limits: BodyLimits,
+    store: Arc<Store>,
 }
 
 impl Ask {
@@ -39,6 +40,7 @@ impl Ask {
             uri: uri.to_owned(),
             headers: HeaderMap::new(),
             limits: BodyLimits::default(),
+            store: Arc::new(Store::new(1000, 1 << 30)),
         }
     }
 
@@ -61,6 +63,11 @@ impl Ask {
         self
     }
 
+    fn store(mut self, store: &Arc<Store>) -> Self {
+        self.store = Arc::clone(store);
+        self
+    }
+
     fn max_body(self, max_body: usize) -> Self {
         self.limits(BodyLimits {
             max_body,
@@ -74,15 +81,8 @@ impl Ask {
         B::Error: Into<BoxError>,
     {
         let uri = self.uri.parse().unwrap();
-        read(
-            &self.method,
-            &uri,
-            &self.headers,
-            body,
-            &self.limits,
-            memory(),
-        )
-        .await
+        let (limits, store) = (&self.limits, &self.store);
+        read(&self.method, &uri, &self.headers, body, limits, store, memory()).await
     }
 
     async fn bytes(self, body: impl Into<Bytes>) -> Result<Params, BadRequest> {

@@ -298,3 +298,32 @@ async fn parts_are_counted() {
     assert!(ask().bytes(parts(1000)).await.is_ok());
     assert_eq!(ask().status(parts(1001)).await, 413);
 }
+
+#[tokio::test]
+async fn files_are_counted_in_a_form_and_in_all() {
+    let files = |count| body(&vec![file("f", "x"); count]);
+    let limits = BodyLimits {
+        max_uploads: 2,
+        ..BodyLimits::default()
+    };
+    let ask_for = |count| ask().limits(limits.clone()).bytes(files(count));
+    assert_eq!(ask_for(2).await.unwrap().uploads.len(), 2);
+    let error = ask_for(3).await.unwrap_err();
+    assert_eq!(error.status(), 413);
+    assert!(error.to_string().contains("limits.max_uploads"), "{error}");
+
+    let store = Arc::new(Store::new(3, 10));
+    let kept = ask().store(&store).bytes(files(2)).await.unwrap();
+    let error = ask().store(&store).bytes(files(2)).await.unwrap_err();
+    assert!(matches!(error, BadRequest::StoreFull), "{error}");
+    assert_eq!(error.status(), 503);
+    drop(kept);
+    let large = body(&[file("f", "12345678901")]);
+    let error = ask().store(&store).bytes(large).await.unwrap_err();
+    assert!(matches!(error, BadRequest::StoreFull), "{error}");
+    assert_eq!(store.refused().get(), 2);
+    // All of it was given back.
+    for _ in 0..10 {
+        assert!(ask().store(&store).bytes(files(3)).await.is_ok());
+    }
+}

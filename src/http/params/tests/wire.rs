@@ -28,9 +28,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         ..BodyLimits::default()
     };
     let (parts, body) = request.into_parts();
-    let memory = memory();
+    let (memory, store) = (memory(), Arc::new(Store::new(1000, 1 << 30)));
     let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
-    let (status, text) = match read(method, uri, headers, body, &limits, memory).await {
+    let (status, text) = match read(method, uri, headers, body, &limits, &store, memory).await {
         Ok(params) => (StatusCode::OK, Value::Object(params.values).to_string()),
         Err(error) => (error.status(), error.to_string()),
     };
@@ -55,12 +55,16 @@ fn post(headers: &str, body: &str) -> String {
 #[tokio::test]
 async fn requests_follow_each_other_on_one_connection() {
     let chunked = "Transfer-Encoding: chunked\r\n";
+    let json = "Content-Type: application/json\r\n";
     let multipart = "Content-Type: multipart/form-data; boundary=X\r\n";
     let part = "Content-Disposition: form-data; name=a\r\n\r\n3";
     let answers = exchange(
         &[
-            post("Content-Length: 7\r\n", "{\"a\":1}"),
-            post(chunked, "3\r\n{\"a\r\n4\r\n\":2}\r\n0\r\n\r\n"),
+            post(&format!("{json}Content-Length: 7\r\n"), "{\"a\":1}"),
+            post(
+                &format!("{json}{chunked}"),
+                "3\r\n{\"a\r\n4\r\n\":2}\r\n0\r\n\r\n",
+            ),
             post(
                 &format!("{multipart}{chunked}"),
                 &format!(
