@@ -86,6 +86,8 @@ pub struct Access {
     /// Networks whose `X-Forwarded-*` headers are believed. In a file, single addresses as well.
     #[serde(deserialize_with = "networks::deserialize")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks that may read `/metrics`, besides this machine.
+    pub metrics_networks: Vec<IpNet>,
     /// Sockets open at once. 0: as many as the file limit allows, less a reserve. A few more are let in for `/healthz`, `/readyz`
     /// and `/metrics` alone.
     pub max_connections: usize,
@@ -103,6 +105,7 @@ impl Default for Access {
                 IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
                 IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
             ],
+            metrics_networks: Vec::new(),
             max_connections: 0,
             max_connections_per_address: 0,
         }

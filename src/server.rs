@@ -253,6 +253,7 @@ impl Server {
             primus,
             libraries: Libraries::for_app(&config),
             metrics,
+            metrics_networks: canonical_networks(config.access.metrics_networks.iter().copied()),
             start_page: start_page.map(Into::into),
             is_leaving: AtomicBool::new(false),
         };
@@ -330,15 +331,15 @@ fn api(app: App, config: &Config, budget: Budget) -> Result<Api, ConfigError> {
             max_body: config.limits.max_body_bytes,
             max_fields: config.limits.max_fields,
             bounds,
-            deadline: Duration::from_millis(config.limits.body_timeout_ms),
             max_uploads: config.limits.max_uploads,
+            deadline: Duration::from_millis(config.limits.body_timeout_ms),
         },
-        statics: statics(config),
         budget,
         uploads: Arc::new(Store::new(
             config.limits.max_stored_uploads,
             config.limits.max_stored_upload_bytes,
         )),
+        statics: statics(config),
     })
 }
 

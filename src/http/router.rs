@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use http::header::{IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use stellar_transports::{
     Body, Context, Entry, Paths, Peer, REGISTRY, Transport, accept, body, primus,
@@ -21,6 +22,9 @@ use crate::primus::{Endpoint, Libraries};
 
 /// Paths that no transport can have.
 const OPERATIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What a proxy adds that says for whom it asks. From a trusted one the address was taken already.
+const FORWARDED_BY: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
 /// What is below the door of Primus's clients, and for no transport.
 const BESIDE_PRIMUS: [&str; 4] = ["/spec", "/primus.js", "/primus.min.js", "/primus.mjs"];
@@ -41,6 +45,8 @@ pub(crate) struct Router {
     pub(crate) scripts: Scripts,
     pub(crate) libraries: Libraries,
     pub(crate) metrics: Registry,
+    /// Who may see them besides this machine.
+    pub(crate) metrics_networks: Vec<IpNet>,
     /// What is shown at `/` in place of a file.
     pub(crate) start_page: Option<Bytes>,
     /// Set when the server has been asked to stop, which may be some time before it drains.
@@ -76,7 +82,7 @@ impl Router {
     /// Whether a request is for more than a file.
     pub(crate) fn claims(&self, request: &Request<Body>) -> bool {
         if let Some(primus) = &self.primus {
-            return self.operations(request).is_some() || primus.claims(request);
+            return is_operation(request) || primus.claims(request);
         }
         let path = request.uri().path();
         OPERATIONS.contains(&path)
@@ -99,7 +105,7 @@ impl Router {
 
     /// Answers one request on a server of Primus's kind.
     async fn answer_primus(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let operations = self.operations(&request);
+        let operations = self.operations(&request, peer);
         match (operations, &self.primus) {
             (None, Some(primus)) => primus.answer(request, peer).await,
             (operations, _) => operations.unwrap_or_else(not_found),
@@ -108,7 +114,7 @@ impl Router {
 
     /// Answers what is for no transport.
     async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let operations = self.operations(&request);
+        let operations = self.operations(&request, peer);
         let mut response = match operations {
             Some(response) => response,
             None => self.dispatch(request, peer).await,
@@ -139,8 +145,8 @@ impl Router {
     }
 
     /// What operators ask.
-    fn operations(&self, request: &Request<Body>) -> Option<Response<Body>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    fn operations(&self, request: &Request<Body>, peer: Peer) -> Option<Response<Body>> {
+        if !is_operation(request) {
             return None;
         }
         Some(match request.uri().path() {
@@ -149,6 +155,10 @@ impl Router {
                 body::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/readyz" => body::text(StatusCode::OK, "ready\n"),
+            "/metrics" if !self.shows_metrics(request, peer) => body::text(
+                StatusCode::FORBIDDEN,
+                "metrics are for this machine, and for the networks that `access.metrics_networks` lists\n",
+            ),
             "/metrics" => {
                 let mut text = String::new();
                 let encoded = prometheus_client::encoding::text::encode(&mut text, &self.metrics);
@@ -166,6 +176,18 @@ impl Router {
             }
             _ => return None,
         })
+    }
+
+    /// Whether whoever asks may know what the server counts: this machine, unless somebody else asks through a proxy on
+    /// it, and the networks that are listed.
+    fn shows_metrics(&self, request: &Request<Body>, peer: Peer) -> bool {
+        let mut networks = self.metrics_networks.iter();
+        let is_forwarded = || {
+            let headers = request.headers();
+            FORWARDED_BY.iter().any(|name| headers.contains_key(*name))
+        };
+        networks.any(|network| network.contains(&peer.ip))
+            || peer.ip.is_loopback() && !is_forwarded()
     }
 
     async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
@@ -291,6 +313,11 @@ impl Router {
         });
         Some(body::json(StatusCode::BAD_REQUEST, answer.to_string()))
     }
+}
+
+fn is_operation(request: &Request<Body>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && OPERATIONS.contains(&request.uri().path())
 }
 
 fn not_found() -> Response<Body> {

@@ -203,6 +203,47 @@ async fn metrics_count_connections_messages_and_refusals() {
 }
 
 #[tokio::test]
+async fn metrics_are_for_this_machine_and_the_networks_that_are_listed() {
+    async fn statuses(config: &str) -> Vec<u16> {
+        let server = Binary::configured(config);
+        let mut found = Vec::new();
+        for (name, value) in [
+            ("x-nothing", "x"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-for", "2001:db8::1"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-real-ip", "198.51.100.7"),
+            ("forwarded", "for=198.51.100.7"),
+            ("via", "1.1 proxy"),
+        ] {
+            let ask = request("GET", "/metrics").header(name, value);
+            let reply = web::send(server.address, ask, "").await;
+            let is_shown = reply.text().contains("stellar_");
+            assert_eq!(is_shown, reply.status == 200, "{}", reply.text());
+            assert!(is_shown || reply.text().contains("access.metrics_networks"));
+            found.push(reply.status);
+        }
+        // Whoever asks for the rest is not asked.
+        for path in ["/healthz", "/readyz"] {
+            let ask = request("GET", path).header("x-forwarded-for", "198.51.100.7");
+            assert_eq!(web::send(server.address, ask, "").await.status, 200);
+        }
+        found
+    }
+    assert_eq!(statuses("").await, [200, 403, 403, 403, 403, 403, 403]);
+    let listed = "[access]\nmetrics_networks = [\"198.51.100.0/24\", \"2001:db8::/32\"]\n";
+    assert_eq!(statuses(listed).await, [200, 200, 200, 403, 403, 403, 403]);
+    let everybody = "[access]\nmetrics_networks = [\"0.0.0.0/0\", \"::/0\"]\n";
+    assert_eq!(statuses(everybody).await, [200; 7]);
+    // Who is not trusted is asked about what it says itself.
+    let doubting = "[access]\ntrusted_proxies = []\n";
+    assert_eq!(
+        statuses(doubting).await,
+        [200, 403, 403, 403, 403, 403, 403]
+    );
+}
+
+#[tokio::test]
 async fn labels_are_the_servers_own_words() {
     let server = Binary::demo();
     let mut client = server.primus().await;
