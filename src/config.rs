@@ -150,15 +150,15 @@ pub struct LimitsConfig {
     pub body_timeout_ms: u64,
     /// Most fields in a query or form.
     pub max_fields: usize,
-    /// Actions called over HTTP that may run at once. One more is answered 007 with 503.
-    pub max_web_actions: usize,
-    /// Largest payload of one realtime request: an action's params, an event's data, what is said. Over it the answer
     /// Most files in one form. Over it the answer is 413. Their bytes count as the body's.
     pub max_uploads: usize,
     /// Uploaded files that may be stored at once, of all requests. One more is answered 503.
     pub max_stored_uploads: usize,
     /// Bytes of uploaded files that may be stored at once, of all requests. One more is answered 503.
     pub max_stored_upload_bytes: usize,
+    /// Actions called over HTTP that may run at once. One more is answered 007 with 503.
+    pub max_web_actions: usize,
+    /// Largest payload of one realtime request: an action's params, an event's data, what is said. Over it the answer
     /// is 023.
     pub max_payload_bytes: usize,
     /// Most values in what a request has the server parse: params, an event's data, and what is said where hooks are told of
@@ -176,6 +176,9 @@ pub struct LimitsConfig {
     pub max_file_bytes: usize,
     /// Rooms that one connection may be in. One more is answered 029.
     pub max_rooms_per_connection: usize,
+    /// Files of the public folder that may be open at once, for downloads and the `file` verb. One more is answered 503, by
+    /// the verb 011. 0: an eighth of the file limit, from 16 to 4096.
+    pub max_open_files: usize,
 }
 
 impl Default for LimitsConfig {
@@ -187,9 +190,6 @@ impl Default for LimitsConfig {
             memory_budget_bytes: 0,
             memory_per_address_bytes: 0,
             write_timeout_ms: 20_000,
-    /// Files of the public folder that may be open at once, for downloads and the `file` verb. One more is answered 503, by
-    /// the verb 011. 0: an eighth of the file limit, from 16 to 4096.
-    pub max_open_files: usize,
             receive_timeout_ms: 60_000,
             receive_stall_ms: 15_000,
             admit_timeout_ms: 10_000,
@@ -199,6 +199,9 @@ impl Default for LimitsConfig {
             max_body_bytes: 1024 * 1024,
             body_timeout_ms: 30_000,
             max_fields: 1000,
+            max_uploads: 100,
+            max_stored_uploads: 1000,
+            max_stored_upload_bytes: 256 * 1024 * 1024,
             max_web_actions: 1000,
             max_payload_bytes: 1024 * 1024,
             max_values: 20_000,
@@ -207,9 +210,7 @@ impl Default for LimitsConfig {
             max_view: 1000,
             max_file_bytes: 5 * 1024 * 1024,
             max_rooms_per_connection: app::Options::default().max_rooms,
-            max_uploads: 100,
-            max_stored_uploads: 1000,
-            max_stored_upload_bytes: 256 * 1024 * 1024,
+            max_open_files: 0,
         }
     }
 }
@@ -222,7 +223,6 @@ pub struct General {
     pub server_name: String,
     /// Shown in HTTP answers.
     pub api_version: String,
-            max_open_files: 0,
     /// The text of the greeting.
     pub welcome_message: String,
     /// Whether new connections are greeted.
@@ -281,6 +281,9 @@ pub struct Web {
     pub simple_routing: bool,
     /// Whether `?action=<name>` chooses the action.
     pub query_routing: bool,
+    /// Whether `?callback=<name>` has the answer passed to a function: JSONP, for pages of other origins in browsers that
+    /// know nothing better. Every page can read the answers then.
+    pub jsonp: bool,
     /// Whether answers carry `serverInformation`.
     pub server_information: bool,
     /// Whether answers carry `requesterInformation`.
@@ -304,7 +307,8 @@ pub struct Web {
     pub cookie_key: String,
     /// Life of the cookie.
     pub cookie_expires_ms: u64,
-    /// Whether symbolic links in the public folder may lead out of it.
+    /// Whether symbolic links in the public folder, and in `socketio.client_dir`, may lead out of it, and to names that
+    /// begin with a dot.
     pub follow_links: bool,
     /// Custom routes.
     #[serde(skip_serializing)]
@@ -318,6 +322,7 @@ impl Default for Web {
             url_path_for_files: "public".into(),
             simple_routing: true,
             query_routing: true,
+            jsonp: false,
             server_information: true,
             requester_information: true,
             return_error_codes: true,

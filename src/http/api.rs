@@ -11,7 +11,10 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
-use stellar_transports::{Address, Body, Budget, Holding, Peer, body};
+use stellar_transports::{
+    Address, Body, Budget, Context, Cors, Holding, Origins, Peer, Provenance, body,
+    carries_credentials,
+};
 use tokio::sync::Semaphore;
 
 use super::params::{self, BadRequest, BodyLimits, Store};
@@ -27,6 +30,10 @@ use crate::json::{self, fields_weight};
 const METHODS: HeaderValue =
     HeaderValue::from_static("HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS");
 
+/// What is answered where a callback is asked for and none is called.
+const JSONP_IS_OFF: &str = "JSONP is off: pages of other origins call actions with fetch or XMLHttpRequest where \
+                            `access.origins` lists them, or `web.jsonp` brings it back";
+
 /// The HTTP side of an app.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -36,6 +43,7 @@ pub(crate) struct Api {
     /// One for each action that may run. Callers that hang up leave theirs running.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) limits: BodyLimits,
+    pub(crate) uploads: Arc<Store>,
     pub(crate) statics: StaticOptions,
     pub(crate) budget: Budget,
 }
@@ -52,7 +60,6 @@ impl Drop for Caller {
 /// Who asks, and since when.
 struct Requester {
     connection: Connection,
-    pub(crate) uploads: Arc<Store>,
     /// The cookie to set, if the client brought none.
     cookie: Option<HeaderValue>,
     started: Instant,
@@ -60,21 +67,38 @@ struct Requester {
 
 impl Api {
     /// Answers a request that no door has claimed.
-    pub(crate) async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let mut response = self.dispatch(request, peer).await;
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        context: &Context,
+    ) -> Response<Body> {
+        let is_action = self.is_action(request.uri().path());
+        let (asked, extensions) = (request.headers(), request.extensions());
+        let cors = is_action.then(|| Cors::of(&context.origins, asked, extensions));
+        let is_for_a_page = cors.as_ref().is_some_and(Cors::is_for_a_page);
+        let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let wanted = wanted.filter(|_| is_for_a_page);
+        let mut response = self.dispatch(request, peer, context).await;
         let headers = response.headers_mut();
         if let Ok(name) = HeaderValue::from_str(&self.app.options().server_name) {
             headers.entry("x-powered-by").or_insert(name);
         }
-        let anyone = HeaderValue::from_static("*");
-        headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(anyone);
+        match cors {
+            // An action may have its own word on it.
+            Some(_) if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) => {}
+            Some(cors) => cors.apply(headers),
+            // Files are everybody's, and sent without a look at who asks.
+            None => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            }
+        }
         headers
             .entry(ACCESS_CONTROL_ALLOW_METHODS)
             .or_insert(METHODS);
-        let content_type = HeaderValue::from_static("Content-Type");
         headers
             .entry(ACCESS_CONTROL_ALLOW_HEADERS)
-            .or_insert(content_type);
+            .or_insert_with(|| wanted.unwrap_or(HeaderValue::from_static("Content-Type")));
         response
     }
 
@@ -83,7 +107,12 @@ impl Api {
         first_segment(path) == self.web.url_path_for_actions
     }
 
-    async fn dispatch(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn dispatch(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        context: &Context,
+    ) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             return Response::new(body::full(""));
         }
@@ -91,7 +120,7 @@ impl Api {
         let path = parts.uri.path().to_owned();
         let first = first_segment(&path);
         if first == self.web.url_path_for_actions {
-            return self.action(&parts, body, peer).await;
+            return self.action(&parts, body, peer, context).await;
         }
         let file = match path
             .strip_prefix('/')
@@ -111,8 +140,37 @@ impl Api {
         .await
     }
 
-    async fn action(&self, parts: &Parts, body: Body, peer: Peer) -> Response<Body> {
+    async fn action(
+        &self,
+        parts: &Parts,
+        body: Body,
+        peer: Peer,
+        context: &Context,
+    ) -> Response<Body> {
         let requester = self.requester(parts, peer);
+        let refused = |status, text: &str| Outcome {
+            error: Some(Error::text(text)),
+            status: Some(status),
+            ..Outcome::default()
+        };
+        if !may_act(parts, context) {
+            context.refuse_origin(&parts.headers);
+            let outcome = refused(StatusCode::FORBIDDEN, Origins::REFUSED_CREDENTIALS);
+            let nobody = Requester {
+                cookie: None,
+                ..requester
+            };
+            return self.respond(nobody, outcome, None);
+        }
+        // Of the query only, as a script element asks for it: in a body it is a param like any other.
+        let query = parts.uri.query().unwrap_or_default();
+        let callback = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "callback")
+            .and_then(|(_, name)| callback_name(&name));
+        if callback.is_some() && !self.web.jsonp {
+            let outcome = refused(StatusCode::BAD_REQUEST, JSONP_IS_OFF);
+            return self.respond(requester, outcome, None);
+        }
         let read = params::read(
             &parts.method,
             &parts.uri,
@@ -137,11 +195,6 @@ impl Api {
                 return self.respond(requester, outcome, None);
             }
         };
-        // Of the query only, as a script element asks for it: in a body it is a param like any other.
-        let query = parts.uri.query().unwrap_or_default();
-        let callback = form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "callback")
-            .and_then(|(_, name)| callback_name(&name));
         let params = self.choose_action(parts, params);
         let weight = PARAMS * fields_weight(&params);
         let memory = self
@@ -193,7 +246,6 @@ impl Api {
         if named.is_some_and(|name| registry.contains(name)) {
             return params;
         }
-            &self.uploads,
         let path = parts.uri.path();
         let segments: Vec<&str> = path
             .split('/')
@@ -362,6 +414,15 @@ impl Api {
             _ => json!({}),
         }
     }
+}
+
+/// Whether a request may act in the name of a visitor, if it would: only for pages that may connect. A program has no
+/// visitor.
+fn may_act(parts: &Parts, context: &Context) -> bool {
+    let headers = &parts.headers;
+    !carries_credentials(headers)
+        || Provenance::of_credentials(&context.origins, headers, &parts.extensions)
+            != Provenance::Foreign
 }
 
 fn first_segment(path: &str) -> &str {

@@ -123,6 +123,11 @@ pub(crate) enum BadRequest {
     /// A percent sign in query or form without two hexadecimal digits after it.
     #[error("The request has a malformed percent escape")]
     Escape,
+    /// The body is JSON, and does not say so. A page of another site may send it then without asking.
+    #[error(
+        "The request body is JSON, but its Content-Type does not say so: send application/json"
+    )]
+    Untyped,
     /// The body claims to be JSON.
     #[error("The request body is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
@@ -162,7 +167,7 @@ impl BadRequest {
             | Self::TooManyUploads { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::StoreFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Encoded | Self::Untyped => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotUtf8
             | Self::Escape
             | Self::Json(_)
@@ -178,8 +183,9 @@ impl BadRequest {
 
 /// Reads the params of a request.
 ///
-/// The body is read by its `Content-Type`: JSON, form or multipart. One that says anything else, or nothing, is JSON
-/// if it is a JSON object or array, and ignored otherwise. GET and HEAD have no body, whatever they carry.
+/// The body is read by its `Content-Type`: JSON, form or multipart. One that says anything else, or nothing, is ignored;
+/// but one that is JSON all the same is refused, because whoever sent it would wonder. GET and HEAD have no body, whatever
+/// they carry.
 ///
 /// A name given more than once in the query, or in the form, has all its values in an array. A JSON array becomes
 /// `payload`, as does an object whose keys are 0 to n-1. An input for files that was left empty is absent.
@@ -268,18 +274,11 @@ where
             fields.take()
         }
         Format::Other => {
-            let body = source.collect().await?;
-            match parse_json(&body, bounds) {
-                Ok(values) => values,
-                // What is JSON is not left out in silence.
-                Err(error @ (BadRequest::TooDeep { .. } | BadRequest::TooManyValues { .. }))
-                    if is_json(&body) =>
-                {
-                    return Err(error);
-                }
-                // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
-                Err(_) => Map::new(),
+            // It never claimed to be JSON: a text that begins with a bracket is no mistake of the peer.
+            if is_json(&source.collect().await?) {
+                return Err(BadRequest::Untyped);
             }
+            Map::new()
         }
     };
     params.extend(values);
@@ -336,6 +335,13 @@ fn parse_json(bytes: &[u8], bounds: Bounds) -> Result<Map<String, Value>, BadReq
             Err(BadRequest::Nameless)
         }
     }
+}
+
+/// Whether it is an object or array.
+fn is_json(bytes: &[u8]) -> bool {
+    let text = json_text(bytes);
+    matches!(text.first(), Some(b'{' | b'['))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// The body without white space around it, and without the byte order mark that some editors put before it.

@@ -206,7 +206,7 @@ impl Router {
             return response;
         }
         if let (Some(api), &Method::OPTIONS) = (&self.api, request.method()) {
-            return Box::pin(api.answer(request, peer)).await;
+            return Box::pin(api.answer(request, peer, &self.context)).await;
         }
         let wanted = request.uri().query().and_then(|query| {
             form_urlencoded::parse(query.as_bytes())
@@ -235,7 +235,7 @@ impl Router {
             return Box::pin(self.answer_socketio_client(name, request, peer)).await;
         }
         match &self.api {
-            Some(api) => Box::pin(api.answer(request, peer)).await,
+            Some(api) => Box::pin(api.answer(request, peer, &self.context)).await,
             None => not_found(),
         }
     }
@@ -253,7 +253,7 @@ impl Router {
             return response;
         }
         let response = match &self.api {
-            Some(api) => api.answer(request, peer).await,
+            Some(api) => api.answer(request, peer, &self.context).await,
             None => not_found(),
         };
         if response.status() == StatusCode::NOT_FOUND {

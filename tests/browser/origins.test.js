@@ -62,6 +62,26 @@ for (const [list, origin] of [['its origin', LISTED], ['any origin', '*']]) {
         const metrics = await (await fetch(`${world.server.url}/metrics`)).text();
         assert.match(metrics, /^stellar_handshakes_refused_total\{reason="origin"\} [1-9]/m);
       });
+
+      check('does nothing in the name of its visitor, who was at the server before', async () => {
+        const { url } = world.server;
+        const page = await visit(OTHER);
+        await page.context().addCookies([{ name: 'session', value: '4711', url, sameSite: 'Lax' }]);
+        // A link is followed with such a cookie.
+        await page.evaluate((href) => {
+          const link = document.createElement('a');
+          link.href = href;
+          document.body.append(link);
+          link.click();
+        }, `${url}/api/randomNumber`);
+        await page.waitForURL(`${url}/api/randomNumber`);
+        const refused = JSON.parse(await page.textContent('body'));
+        assert.match(refused.error, /origin/);
+        assert.equal(refused.number, undefined);
+        // Whoever wrote the address is no other page.
+        const answer = await page.goto(`${url}/api/randomNumber?again`);
+        assert.equal(typeof (await answer.json()).number, 'number');
+      });
     }
   }, (origin === LISTED ? WAYS : [WAYS[1]]).map((way) => ({ ...way, origins: [origin] })));
 }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::support::Binary;
 use crate::web::{self, request};
 
+/// It is off unless this is said.
+const JSONP: &str = "[web]\njsonp = true\n";
+
 /// The name of the function that a script calls, and what it is called with.
 fn call(script: &str) -> (&str, Value) {
     let (name, rest) = script.split_once('(').unwrap();
@@ -13,8 +16,29 @@ fn call(script: &str) -> (&str, Value) {
 }
 
 #[tokio::test]
-async fn check_097_a_callback_is_called_with_the_answer() {
+async fn it_is_off_by_default_and_the_answer_says_so() {
     let server = Binary::demo();
+    for path in ["/api/isolated.action?callback=cb", "/api/nope?callback=cb"] {
+        let reply = web::get(server.address, path).await;
+        assert_eq!(reply.status, 400, "{path}");
+        assert_eq!(
+            reply.header("content-type"),
+            "application/json; charset=utf-8"
+        );
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("web.jsonp"), "{error}");
+        assert!(reply.json().get("success").is_none());
+    }
+    // In a body it is a param like any other.
+    let post = request("POST", "/api/isolated.action").header("content-type", "application/json");
+    let reply = web::send(server.address, post, "{\"callback\":\"cb\"}").await;
+    assert_eq!(reply.json()["success"], "ok");
+}
+
+#[tokio::test]
+async fn check_097_a_callback_is_called_with_the_answer() {
+    let server = Binary::configured(JSONP);
     let reply = web::get(server.address, "/api/isolated.action?callback=cb").await;
     assert_eq!(reply.status, 200);
     assert_eq!(
@@ -30,7 +54,7 @@ async fn check_097_a_callback_is_called_with_the_answer() {
 
 #[tokio::test]
 async fn check_097_hostile_callbacks_are_neutralised() {
-    let server = Binary::demo();
+    let server = Binary::configured(JSONP);
     for (wanted, name) in [
         ("a.b.c", "a.b.c"),
         ("$_1", "$_1"),
@@ -79,7 +103,7 @@ async fn check_097_hostile_callbacks_are_neutralised() {
 
 #[tokio::test]
 async fn data_cannot_end_the_call() {
-    let server = Binary::demo();
+    let server = Binary::configured(JSONP);
     let request =
         request("POST", "/api/cacheTest?callback=cb").header("content-type", "application/json");
     let value = "</script>\u{2028}\u{2029}\");alert(1);//";
@@ -92,7 +116,7 @@ async fn data_cannot_end_the_call() {
 
 #[tokio::test]
 async fn errors_are_told_by_callback_too() {
-    let server = Binary::demo();
+    let server = Binary::configured(JSONP);
     let reply = web::get(server.address, "/api/nope?callback=cb").await;
     assert_eq!(reply.status, 404);
     assert_eq!(call(reply.text()).1["error"]["code"], "004");

@@ -67,7 +67,9 @@ pub use handshake::{Admitted, Handshake, Peer, Refusal, neighbourhood};
 pub use lease::{Behind, Lease, Progress};
 pub use message::{AckId, Incoming, IncomingPayload, Message, Payload};
 pub use metrics::Metrics;
-pub use origin::{ForwardedHosts, OriginError, Origins, Verdict};
+pub use origin::{
+    Cors, ForwardedHosts, OriginError, Origins, Provenance, Verdict, carries_credentials,
+};
 pub use socket::{Permit, Socket};
 pub use sweep::Sweep;
 pub use transport::{Body, BodyError, Bus, Context, Event, Limits, Transport};

@@ -1,6 +1,8 @@
 //! Which web pages may connect. Browsers do not apply CORS to WebSocket, so the server has to look.
 
+mod cors;
 mod listed;
+mod provenance;
 mod refusals;
 
 use std::sync::Arc;
@@ -8,8 +10,12 @@ use std::sync::Arc;
 use http::header::{HOST, ORIGIN};
 use http::{Extensions, HeaderMap};
 
+pub use self::cors::Cors;
 use self::listed::Listed;
 pub use self::listed::OriginError;
+#[cfg(feature = "polling")]
+pub(crate) use self::provenance::forget_identity;
+pub use self::provenance::{Provenance, carries_credentials};
 use self::refusals::Refusals;
 
 /// The policy for the `Origin` header of upgrades and polls.
@@ -42,6 +48,10 @@ impl Origins {
     /// What a page that may not connect is answered.
     pub const REFUSED: &str =
         "this web origin may not connect: the server's `origins` option does not list it";
+
+    /// What is answered to a request that would act in a visitor's name for such a page.
+    pub const REFUSED_CREDENTIALS: &str = "this web origin may not send its visitors' cookies or `Authorization`: the \
+                                           server's `origins` option does not list it";
 
     /// Only pages that this server itself delivered.
     pub fn same_origin() -> Self {
@@ -76,6 +86,14 @@ impl Origins {
     /// Whether every origin is allowed.
     pub const fn allows_all(&self) -> bool {
         self.any
+    }
+
+    /// The same without `*`.
+    fn only_listed(&self) -> Self {
+        Self {
+            any: false,
+            ..self.clone()
+        }
     }
 
     /// Judges a request by its headers, and by what a trusted proxy says of its [hosts](ForwardedHosts).

@@ -222,7 +222,7 @@ impl Context {
     }
 
     /// Notes that a page was refused, for a decision that was made elsewhere.
-    pub(crate) fn refuse_origin(&self, headers: &HeaderMap) {
+    pub fn refuse_origin(&self, headers: &HeaderMap) {
         self.metrics.count_refusal("origin");
         self.origins.warn(headers);
     }

@@ -38,7 +38,6 @@ use hyper::upgrade::OnUpgrade;
 
 use self::clock::Clock;
 use self::compression::Coding;
-use self::cors::Cors;
 use self::delivery::Delivery;
 #[cfg(feature = "socketio")]
 pub(crate) use self::form::Form;
@@ -53,7 +52,7 @@ pub(crate) use self::table::Place;
 use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Misfit, Protocol, Timing};
 use crate::ws::handshake::Accept;
-use crate::{Body, Context, Paths, Peer, Transport, body};
+use crate::{Body, Context, Cors, Paths, Peer, Transport, body};
 
 /// Bytes of a refused request's body that HTTP reads away by itself.
 const SMALL_BODY: u64 = 4096;
@@ -313,7 +312,7 @@ impl Polling {
             } => Box::pin(async move {
                 let (mut parts, _) = request.into_parts();
                 if !is_known {
-                    cors::forget_identity(&mut parts.headers);
+                    crate::origin::forget_identity(&mut parts.headers);
                 }
                 let open = self.open(parts, peer, (protocol, base64), jsonp, context);
                 let (answer, session) = open.await?;

@@ -6,11 +6,10 @@ use http::header::{CONNECTION, HeaderValue, ORIGIN, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Polling;
-use super::cors::Provenance;
 use super::session::Session;
 use crate::engineio::{Fault, Jsonp, Protocol, Query, TransportName};
 use crate::ws::handshake::{self, Accept, Invalid};
-use crate::{Body, Context, Metrics, Refusal, Verdict, body};
+use crate::{Body, Context, Metrics, Provenance, Refusal, Verdict, body};
 
 /// What a request is going to be.
 pub(super) enum Plan {

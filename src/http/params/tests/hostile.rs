@@ -20,7 +20,7 @@ async fn the_limit_is_exact() {
     let body = format!("\"{}\"", "x".repeat(96));
     let list = format!("[{body}]");
     assert_eq!(list.len(), 100);
-    for media in [JSON, "text/plain", FORM] {
+    for media in [JSON, "application/x+json", FORM] {
         let ask = |limit| Ask::post("/api").content_type(media).max_body(limit);
         assert!(ask(100).bytes(list.clone()).await.is_ok());
         assert_eq!(ask(99).status(list.clone()).await, 413);
@@ -152,7 +152,8 @@ async fn nothing_panics() {
         let (first, last) = body.split_at(middle);
         let ask = Ask::post("/api").content_type(media);
         if let Err(error) = ask.send(chunked([first, last])).await {
-            assert_eq!(error.status(), 400, "{error:?}");
+            let untyped = matches!(error, BadRequest::Untyped);
+            assert_eq!(error.status(), if untyped { 415 } else { 400 }, "{error:?}");
         }
     }
 }
