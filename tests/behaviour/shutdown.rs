@@ -161,6 +161,34 @@ async fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     assert!(!finished.stderr.contains("SIGHUP"), "{finished:?}");
 }
 
+/// As when somebody closes the window: what it logs goes nowhere from then on.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_terminal_that_is_closed_ends_its_server_within_the_limits() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = openpt(flags).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let mut shell = std::process::Command::new("sh");
+    let started = "exec setsid -c \"$0\" \"$@\" <>\"$TERMINAL\" 2>&0";
+    shell.args(["-c", started, env!("CARGO_BIN_EXE_stellar")]);
+    shell.env("TERMINAL", name.to_str().unwrap());
+    let server = Binary::spawn(
+        shell,
+        &["--demo", "--log", "info"],
+        "[general]\nshutdown_timeout_ms = 200\naction_timeout_ms = 3600000\n",
+    );
+    let mut ann = server.primus().await;
+    ann.send(sleep(3_600_000)).await;
+    assert_eq!(ann.details().await["pendingActions"], 1);
+    drop(terminal);
+    assert_eq!(ann.closed().await.code, 1001);
+    let finished = server.finished().await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+}
+
 /// Its limits, one after the other: all that can hold up a drain is there, and it ends.
 #[tokio::test]
 async fn a_drain_takes_no_longer_than_its_limits() {
