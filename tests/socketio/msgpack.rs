@@ -490,3 +490,78 @@ async fn half_a_character_reaches_every_member() {
         assert_eq!(ann.hears().await["message"], "nice \u{FFFD}", "{kind:?}");
     }
 }
+
+/// What JSON members hear as an object is no text for those of msgpack, whatever is in it.
+#[tokio::test]
+async fn whatever_is_said_is_heard_as_what_it_is() {
+    let server = Binary::demo();
+    let mut bob = server.plain().await;
+    bob.join("defaultRoom").await;
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    for kind in Kind::CONNECTING {
+        let mut ann = connected(&server, kind).await;
+        call(&mut ann, "roomAdd", json!({"room": "defaultRoom"})).await;
+        for (message, packed) in [
+            ("1e999".to_owned(), b"\xCB\x7F\xF0\0\0\0\0\0\0".to_vec()),
+            (
+                "{\"\\ud83d\":-1e999}".to_owned(),
+                b"\x81\xA3\xEF\xBF\xBD\xCB\xFF\xF0\0\0\0\0\0\0".to_vec(),
+            ),
+            (deep(126), [vec![0x91; 125], vec![0x90]].concat()),
+            // The most that a packet has room for.
+            (deep(127), [vec![0x91; 126], vec![0x90]].concat()),
+        ] {
+            let say =
+                format!("{{\"event\":\"say\",\"room\":\"defaultRoom\",\"message\":{message}}}");
+            bob.count(1);
+            bob.send_text(&say).await;
+            let Packet::Binary(heard) = ann.next().await else {
+                panic!("{kind:?} hears a text");
+            };
+            let said = [b"\xA7message", &*packed].concat();
+            let is_said = heard.windows(said.len()).any(|bytes| bytes == said);
+            assert!(is_said, "{kind:?}: {message} is {heard:02x?}");
+        }
+        call(&mut ann, "detailsView", Value::Null).await;
+    }
+}
+
+#[tokio::test]
+async fn half_a_character_and_many_levels_are_answered_in_every_place() {
+    let server = Binary::demo();
+    let half = b"\xA3\xED\xA0\xBD";
+    let deep = |levels: usize| [vec![0x91; levels - 1], vec![0x90]].concat();
+    for kind in Kind::CONNECTING {
+        let mut ann = connected(&server, kind).await;
+        for (name, argument, code) in [
+            (half.to_vec(), b"\x80".to_vec(), "014"),
+            (
+                half.to_vec(),
+                [b"\x81", &half[..], &half[..]].concat(),
+                "014",
+            ),
+            (half.to_vec(), b"\xD4\x05\0".to_vec(), "023"),
+            (b"\xA3say".to_vec(), deep(127), "023"),
+            (b"\xA3say".to_vec(), deep(128), "023"),
+            (b"\xA3say".to_vec(), deep(100_000), "023"),
+            (half.to_vec(), deep(100_000), "023"),
+        ] {
+            let head = b"\x84\xA4type\x02\xA3nsp\xA1/\xA2id\xCD\x03\xE8\xA4data\x92";
+            let packet = [&head[..], &name, &argument].concat();
+            ann.send_all(&[Packet::Binary(packet)]).await;
+            let answer = next(&mut ann).await;
+            assert_eq!((&answer["type"], &answer["id"]), (&json!(3), &json!(1000)));
+            let error = &answer["data"][0]["error"];
+            assert_eq!(error["code"], code, "{kind:?} {answer}");
+        }
+        // A namespace of such a name is none.
+        let packet = [b"\x82\xA4type\x00\xA3nsp\xA4/", &half[1..]].concat();
+        ann.send_all(&[Packet::Binary(packet)]).await;
+        let answer = next(&mut ann).await;
+        assert_eq!(
+            (&answer["type"], &answer["nsp"]),
+            (&json!(4), &json!("/\u{FFFD}"))
+        );
+        call(&mut ann, "detailsView", Value::Null).await;
+    }
+}

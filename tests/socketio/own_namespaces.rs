@@ -29,6 +29,9 @@ async fn start(connect_timeout_ms: u64) -> (Running, Arc<AtomicUsize>) {
             });
             socket.on("publish", publish);
             socket.on("who", who);
+            socket.on("caf\u{e9}/\u{1F600}", async |ack: AckSender| {
+                ack.send("open").unwrap()
+            });
             socket.on("picture", async |socket: SocketRef| {
                 for _ in 0..PICTURES {
                     let parts = [bytes::Bytes::from_static(b"\x01\x02"), "xyz".into()];
@@ -113,6 +116,26 @@ async fn half_a_character_reaches_them_as_a_replacement() {
         let headline = ann.wait_for("42/news,").await;
         assert_eq!(headline, "42/news,[\"headline\",\"rain \u{FFFD}\"]");
         assert_eq!(ann.wait_for("43/news,").await, "43/news,5[\"published\"]");
+    }
+}
+
+/// Encoders like PHP's and Python's escape more than they have to.
+#[tokio::test]
+async fn names_of_events_are_what_they_say() {
+    let (server, _) = start(45_000).await;
+    for kind in Kind::ALL {
+        let mut ann = reader(&server, kind).await;
+        for name in [
+            "caf\u{e9}/\u{1F600}",
+            "caf\\u00e9\\/\\ud83d\\ude00",
+            "\\u0063af\u{e9}\\/\u{1F600}",
+        ] {
+            ann.send(format!("42/news,5[\"{name}\"]")).await;
+            assert_eq!(ann.wait_for("43/news,").await, "43/news,5[\"open\"]");
+        }
+        ann.send("42/news,6[\"p\\u0075blish\",\"a\\u0062c\"]").await;
+        let headline = ann.wait_for("42/news,").await;
+        assert_eq!(headline, "42/news,[\"headline\",\"abc\"]");
     }
 }
 

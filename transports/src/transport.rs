@@ -43,7 +43,8 @@ impl BodyError {
 ///   promised. What that gives opens the connection: [`Connection::report_opened`], exactly once.
 /// * Then [`Connection::report_received`] in the order of arrival, and [`Connection::report_closed`] exactly once, also
 ///   when the task dies. Nothing else reaches the engine; ids and metrics are taken care of in there.
-/// * Reports of one connection never overlap. They do not block, so make them from the task that reads.
+/// * Reports of one connection never overlap, the end included, and nothing follows that. They do not block, so make them
+///   from the task that reads.
 /// * Do not read while [`Connection::is_paused`].
 /// * Any byte from the peer is a sign of life: [`Connection::heard`]. Where requests come one by one, each of them is.
 /// * Everything that can be half done (handshake, message, close) has a deadline.

@@ -169,13 +169,14 @@ impl Client {
         }
     }
 
-    /// What the library reads in place of a message, with the type and the namespace of the packet. Of an attachment, and
-    /// of what is no packet, these mean nothing.
-    fn translate<'a>(&self, message: IncomingPayload<'a>) -> (Vec<u8>, u8, &'a str) {
+    /// What the library reads in place of a message, and whether that is a packet which asks to be let into `/`. Of an
+    /// attachment, and of what is no packet, that means nothing.
+    fn translate(&self, message: IncomingPayload<'_>) -> (Vec<u8>, bool) {
+        let is_connect = |kind: u8, namespace: &str| (kind, namespace) == (CONNECT, "/");
         let bytes = match message {
             IncomingPayload::Text(text) => {
                 let (kind, namespace) = outlet::header(text);
-                return (inlet::message(text), kind, namespace);
+                return (inlet::message(text), is_connect(kind, namespace));
             }
             IncomingPayload::Binary(bytes) => bytes,
         };
@@ -183,13 +184,18 @@ impl Client {
             Protocol::V4 => b"",
             Protocol::V3 => &[4],
         };
-        let is_packet = self.parser() == Some(Parser::Msgpack);
-        let Some(header) = is_packet.then(|| msgpack::header(bytes)).flatten() else {
-            return ([marker, bytes].concat(), u8::MAX, "");
+        if self.parser() != Some(Parser::Msgpack) {
+            return ([marker, bytes].concat(), false);
+        }
+        let mended = msgpack::mended(bytes);
+        let bytes = mended.as_deref().unwrap_or(bytes);
+        let Some(header) = msgpack::header(bytes) else {
+            return ([marker, bytes].concat(), false);
         };
-        let named = nameless::named_msgpack(bytes, &header);
-        let payload = [marker, named.as_deref().unwrap_or(bytes)].concat();
-        (payload, header.kind, header.namespace)
+        let changed = nameless::named_msgpack(bytes, &header);
+        let changed = changed.or_else(|| msgpack::shallow(bytes, &header));
+        let payload = [marker, changed.as_deref().unwrap_or(bytes)].concat();
+        (payload, is_connect(header.kind, header.namespace))
     }
 
     /// Keeps the time in which announced attachments have to come.
@@ -257,7 +263,7 @@ impl Speaker for Arc<Client> {
         if self.parser.set(parser).is_ok() {
             self.begin(session, parser);
         }
-        let (payload, kind, namespace) = self.translate(message);
+        let (payload, is_connect) = self.translate(message);
         let (reader, gathered) = {
             let mut state = self.state.lock();
             if matches!(state.life, Life::Over) {
@@ -269,10 +275,9 @@ impl Speaker for Arc<Client> {
             if self.parser() == Some(Parser::Json) {
                 self.count_attachments(&mut state, message, session);
             }
-            let purpose = match (kind, namespace) {
-                _ if is_due => Purpose::Other,
-                (CONNECT, "/") => Purpose::Connect,
-                _ => Purpose::Other,
+            let purpose = match is_connect && !is_due {
+                true => Purpose::Connect,
+                false => Purpose::Other,
             };
             state.pipe.push(opcode, payload, purpose);
             let is_clogged = state.pipe.is_full();

@@ -247,10 +247,12 @@ fn inline(json: &str, attachments: &VecDeque<Bytes>) -> Result<String, &'static 
     Ok(inlined)
 }
 
-/// Where the string that begins at `start` ends. It does: the text is JSON.
-fn end_of_string(json: &[u8], start: usize) -> usize {
+/// Where the string that begins at `start` ends: behind its quote, or with the text if that is no JSON.
+pub(super) fn end_of_string(json: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', &json[at..]) {
+    while let Some(rest) = json.get(at..)
+        && let Some(found) = memchr::memchr2(b'"', b'\\', rest)
+    {
         at += found;
         if json[at] == b'"' {
             return at + 1;

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::event::end_of_string;
 use super::nameless::{self, DIGITS};
 use super::outlet::header;
 use crate::json;
@@ -21,7 +22,11 @@ pub(super) fn message(packet: &str) -> Vec<u8> {
     if namespace != "/" {
         // A program reads these into types of its own, by way of the library.
         let mended = json::mended(packet);
-        return [b"4", mended.as_deref().unwrap_or(packet).as_bytes()].concat();
+        let packet = mended.as_deref().unwrap_or(packet);
+        let plain = matches!(kind, 2 | 5)
+            .then(|| plainly_named(packet))
+            .flatten();
+        return [b"4", plain.as_deref().unwrap_or(packet).as_bytes()].concat();
     }
     match matches!(kind, 2 | 5)
         .then(|| escaped_name(packet))
@@ -49,6 +54,17 @@ fn escaped_name(packet: &str) -> Option<usize> {
     (is_first && (has_escape || is_taken_for_one)).then_some(start)
 }
 
+/// The packet with the name of its event as it is, if it was written with escapes and can do without: encoders like PHP's
+/// and Python's escape more than they have to.
+fn plainly_named(packet: &str) -> Option<String> {
+    let quote = escaped_name(packet).and_then(|start| Some(start + packet[start..].find('"')?))?;
+    let end = end_of_string(packet.as_bytes(), quote);
+    let name = json::string(packet.get(quote..end)?)?;
+    let is_plain = |c: char| c >= ' ' && !matches!(c, '"' | '\\');
+    let can_do_without = name.chars().all(is_plain);
+    can_do_without.then(|| [&packet[..=quote], &*name, &packet[end - 1..]].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +80,11 @@ mod tests {
             "0{\"token\":\"\\ud83d\"}",
             "3/,1[\"\\ud83d\"]",
             "2/x,[\"\\n\",\"\\ud83d\\ude00\"]",
+            "2/x,[\"\\u0022\\/\"]",
+            "2/x,[\"\\/",
+            "2/x,[\"\\/\\",
+            "2/x,[5,\"\\/\"]",
+            "3/x,7[\"\\/\"]",
             "",
         ] {
             assert_eq!(message(packet), format!("4{packet}").into_bytes());
@@ -75,6 +96,12 @@ mod tests {
             ("51-[\"\\n\"]", "451-[\"\u{FFFF}\",\"\\n\"]"),
             ("2/x,[\"a\",\"\\ud83d\"]", "42/x,[\"a\",\"\\ufffd\"]"),
             ("0/x,{\"a\":\"\\udfff\"}", "40/x,{\"a\":\"\\ufffd\"}"),
+            (
+                "2/x,7[ \"caf\\u00e9\\/\\ud83d\\ude00\",\"\\n\"]",
+                "42/x,7[ \"caf\u{e9}/\u{1F600}\",\"\\n\"]",
+            ),
+            ("51-/x,[\"\\/\"]", "451-/x,[\"/\"]"),
+            ("2/x,[\"a\\ud83d\"]", "42/x,[\"a\u{FFFD}\"]"),
         ] {
             assert_eq!(String::from_utf8(message(packet)).unwrap(), expected);
         }

@@ -72,6 +72,9 @@ type Open = Arc<dyn Fn(&socketioxide::SocketIo) + Send + Sync>;
 /// Namespaces of your own, with socketioxide's handlers, extractors and rooms. They know nothing of the bus, and the
 /// application's authorization knows nothing of them: guard them with a connect middleware.
 ///
+/// Names of events are compared as what they say, however a client escapes them. One that no JSON text holds without
+/// escapes, with a quote in it, say, ends a session that speaks JSON: the library does not read it.
+///
 /// Clients that speak msgpack and those that speak JSON are served by one [`SocketIo`](socketioxide::SocketIo) each, so
 /// that a broadcast reaches those of its kind.
 ///

@@ -3,6 +3,10 @@
 //! Both directions are one pass without a tree in between, so that a message never takes a multiple of its own size.
 
 mod date;
+mod repair;
+mod unusual;
+
+pub(super) use self::repair::{mended, shallow};
 
 use std::fmt;
 
@@ -11,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-/// How deep arrays and maps may nest, in both directions.
+/// How deep arrays and maps may nest in what clients send.
 const MAX_DEPTH: usize = 128;
 
 /// Writes values one by one, each in its shortest form.
@@ -91,12 +95,9 @@ impl Writer {
         }
     }
 
-    /// Writes what a JSON text says, with U+FFFD for half characters. One that says what JSON cannot (a number too large
-    /// for any) is written as a text itself: nothing is lost.
+    /// Writes what a JSON text says, and what is no JSON as a text: nothing is lost.
     pub(super) fn json(&mut self, json: &str) {
-        let is_written = self.try_json(json)
-            || crate::json::mended(json).is_some_and(|mended| self.try_json(&mended));
-        if !is_written {
+        if !self.try_json(json) && !unusual::write(self, json) {
             self.text(json);
         }
     }
@@ -131,7 +132,7 @@ impl<'de> DeserializeSeed<'de> for &mut Writer {
     }
 }
 
-/// serde_json limits the depth to 128.
+/// serde_json limits the depth to 127.
 impl<'de> Visitor<'de> for &mut Writer {
     type Value = ();
 
@@ -197,6 +198,8 @@ pub(super) struct Header<'a> {
     pub(super) kind: u8,
     pub(super) namespace: &'a str,
     pub(super) has_id: bool,
+    /// Whether its data nests deeper than the library goes.
+    pub(super) is_deep: bool,
 }
 
 /// Reads the type and the namespace of a packet. `None` if it is none.
@@ -206,6 +209,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
         return None;
     };
     let (mut kind, mut namespace, mut has_id) = (None, None, false);
+    let mut is_deep = false;
     for _ in 0..len {
         let Token::Text(key) = reader.token()? else {
             return None;
@@ -220,6 +224,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
                 Token::Text(text) => namespace = Some(text),
                 _ => return None,
             },
+            b"data" => is_deep = reader.skip_measured()?,
             _ => {
                 has_id |= key == b"id";
                 reader.skip()?;
@@ -230,6 +235,7 @@ pub(super) fn header(packet: &[u8]) -> Option<Header<'_>> {
         kind: kind?,
         namespace: std::str::from_utf8(namespace?).ok()?,
         has_id,
+        is_deep,
     })
 }
 
@@ -386,7 +392,11 @@ impl<'a> Reader<'a> {
 
     /// Reads over one value, however deep it nests.
     fn skip(&mut self) -> Option<()> {
-        let mut left = 1_usize;
+        self.skip_all(1)
+    }
+
+    /// Reads over so many values.
+    fn skip_all(&mut self, mut left: usize) -> Option<()> {
         while left > 0 {
             left -= 1;
             left = match self.token()? {
@@ -396,6 +406,37 @@ impl<'a> Reader<'a> {
             };
         }
         Some(())
+    }
+
+    /// Reads over one value. Returns whether something in it is as deep as the library does not go.
+    fn skip_measured(&mut self) -> Option<bool> {
+        // The values that are still to come at each depth.
+        let mut left = [0_usize; MAX_DEPTH];
+        left[0] = 1;
+        let mut depth = 0;
+        loop {
+            while left[depth] == 0 {
+                match depth.checked_sub(1) {
+                    Some(around) => depth = around,
+                    None => return Some(false),
+                }
+            }
+            left[depth] -= 1;
+            let len = match self.token()? {
+                Token::Array(len) => len,
+                Token::Map(len) => len.checked_mul(2)?,
+                _ => 0,
+            };
+            if len == 0 {
+                continue;
+            }
+            depth += 1;
+            if depth == MAX_DEPTH {
+                let all = left.iter().try_fold(len, |sum, len| sum.checked_add(*len));
+                return self.skip_all(all?).map(|()| true);
+            }
+            left[depth] = len;
+        }
     }
 
     fn write(&mut self, json: &mut String, depth: usize) -> Result<(), Unwritten> {
@@ -528,7 +569,8 @@ mod tests {
             "[\"\u{FFFD}\"]"
         );
         assert_eq!(to_json(b"\xA3\xED\xA0\xBD").unwrap(), "\"\u{FFFD}\"");
-        for json in ["1e999", "not json", "[1"] {
+        assert_eq!(written("1e999"), b"\xCB\x7F\xF0\0\0\0\0\0\0");
+        for json in ["not json", "[1"] {
             assert_eq!(
                 to_json(&written(json)).unwrap(),
                 serde_json::to_string(json).unwrap()
@@ -640,6 +682,7 @@ mod tests {
                 kind: 2,
                 namespace: "/",
                 has_id: true,
+                is_deep: false,
             })
         );
         assert_eq!(binary_message(b"\x92\xA7message\xC4\x01a"), Some(&b"a"[..]));
