@@ -1,8 +1,8 @@
-//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), or an echo.
+//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), of an unclear body (§6.1), or an echo.
 
 use std::net::Ipv6Addr;
 
-use http::header::{ALLOW, CONNECTION, HOST, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, HOST, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use stellar_transports::{Body, body};
 
@@ -19,8 +19,23 @@ pub(super) fn refusal<B>(request: &mut Request<B>) -> Option<Response<Body>> {
         response.headers_mut().insert(ALLOW, allowed);
         return Some(last(response));
     }
+    if !is_body_readable(request.headers()) {
+        let text = "chunked is the one transfer coding that is understood\n";
+        return Some(last(body::text(StatusCode::NOT_IMPLEMENTED, text)));
+    }
     let settled = settle_host(request).err();
     settled.map(|text| last(body::text(StatusCode::BAD_REQUEST, text)))
+}
+
+/// Whether its transfer coding, if it has one, is `chunked`, once: hyper takes off no more than that, so what is inside
+/// would be taken for something else.
+fn is_body_readable(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
@@ -29,6 +44,10 @@ fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
         Some(authority) if request.method() != Method::CONNECT => authority.as_str(),
         _ => return Ok(()),
     };
+    // §3.2.3: a host alone is what a tunnel leads to.
+    if request.uri().scheme().is_none() {
+        return Err("the target has no path\n");
+    }
     // RFC 9112 §3.2.2: the target's host is the one that counts.
     let named = HeaderValue::from_str(target).ok();
     let named = named.filter(|_| is_host(target));
@@ -166,6 +185,8 @@ mod tests {
         let (refused, host) = request("http://a.example:81/x");
         assert_eq!((refused, host.to_str().unwrap()), (None, "a.example:81"));
         let (refused, _) = request("http://somebody@a.example/x");
+        assert_eq!(refused, Some(StatusCode::BAD_REQUEST));
+        let (refused, _) = request("a.example:81");
         assert_eq!(refused, Some(StatusCode::BAD_REQUEST));
         let (refused, host) = request("/x");
         assert_eq!((refused, host.to_str().unwrap()), (None, "other.example"));

@@ -86,6 +86,40 @@ async fn ambiguous_lengths_end_the_connection() {
 }
 
 #[tokio::test]
+async fn what_is_coded_in_more_than_chunks_is_not_read() {
+    let arena = Arena::demo().await;
+    let codings = [
+        "gzip, chunked",
+        "identity, chunked",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "gzip\r\nTransfer-Encoding: chunked",
+        ", chunked",
+    ];
+    for coding in codings {
+        for path in ["/api/status", "/engine.io/?EIO=4&transport=polling", "/ws"] {
+            let request = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n{HIDDEN}"
+            );
+            let answer = exchange(&arena, &request).await;
+            assert_eq!(answers(&answer), 1, "{coding}: {answer}");
+            assert!(answer.starts_with("HTTP/1.1 501 "), "{coding}: {answer}");
+        }
+    }
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn a_target_without_a_path_is_a_tunnels() {
+    let arena = Arena::demo().await;
+    let request = format!("GET x:80 HTTP/1.1\r\nHost: x\r\n\r\n{HIDDEN}");
+    let answer = exchange(&arena, &request).await;
+    assert_eq!(answers(&answer), 1, "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    arena.survives().await;
+}
+
+#[tokio::test]
 async fn length_and_chunks_together_are_chunks_and_the_end_of_the_connection() {
     let arena = Arena::demo().await;
     // RFC 9112 §6.3: the chunks count, and whatever the answer, the connection is closed after it.
