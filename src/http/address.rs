@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
+use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, REFERER};
 use ipnet::IpNet;
 use stellar_transports::{ForwardedHosts, Peer};
 
@@ -116,7 +116,8 @@ pub(crate) fn hosts(
 ) -> Option<ForwardedHosts> {
     // Only pages are asked where they come from.
     let is_asked = headers.contains_key(ORIGIN) || headers.contains_key(REFERER);
-    let is_named = is_asked && (headers.contains_key(&HOSTS) || headers.contains_key(FORWARDED));
+    let is_named = [&HOSTS, &FORWARDED, &PORT].map(|name| headers.contains_key(name));
+    let is_named = is_asked && is_named.contains(&true);
     let socket = socket.to_canonical();
     if !is_named || !trusted.iter().any(|network| network.contains(&socket)) {
         return None;
@@ -128,7 +129,16 @@ pub(crate) fn hosts(
         is_host.then(|| value.trim().trim_matches('"'))
     });
     let hosts = entries(headers, &HOSTS).chain(standard).take(MAX_HOSTS);
-    Some(ForwardedHosts(hosts.map(str::to_owned).collect()))
+    // Some proxies tell the port apart from the host, which is the request's own where they name no other.
+    let port = entries(headers, &PORT).next_back();
+    let port = port.and_then(|port| port.parse::<u16>().ok());
+    let at_port = |host: &str| match host.rsplit_once(':') {
+        Some((_, end)) if !end.ends_with(']') => None,
+        _ => port.map(|port| format!("{host}:{port}")),
+    };
+    let own = entries(headers, &HOST).filter_map(at_port);
+    let hosts = hosts.flat_map(|host| std::iter::once(host.to_owned()).chain(at_port(host)));
+    Some(ForwardedHosts(hosts.chain(own).collect()))
 }
 
 fn entries<'a>(
@@ -323,6 +333,40 @@ mod tests {
             networks,
             ["10.0.0.0/8", "0.0.0.0/0", "10.0.0.0/8", "fe80::/10", "::/0"]
         );
+    }
+
+    #[test]
+    fn a_proxy_may_name_the_port_apart_from_the_host() {
+        let hosts_of = |headers: &[(&'static str, &str)]| {
+            let mut map = HeaderMap::new();
+            map.insert(HOST, "own.test".parse().unwrap());
+            map.insert(ORIGIN, "https://a.test:8443".parse().unwrap());
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            let trusted = ["127.0.0.0/8".parse().unwrap()];
+            hosts([127, 0, 0, 1].into(), &map, &trusted).map(|hosts| hosts.0)
+        };
+        let port = ("x-forwarded-port", "1, 8443");
+        for (headers, expected) in [
+            (&[][..], None),
+            (&[port], Some(&["own.test:8443"][..])),
+            (
+                &[("x-forwarded-host", "a.test, b.test:81"), port],
+                Some(&["a.test", "a.test:8443", "b.test:81", "own.test:8443"]),
+            ),
+            (
+                &[("forwarded", "host=\"[::1]\", host=\"[::2]:82\""), port],
+                Some(&["[::1]", "[::1]:8443", "[::2]:82", "own.test:8443"]),
+            ),
+            (
+                &[("x-forwarded-host", "a.test"), ("x-forwarded-port", "x")],
+                Some(&["a.test"]),
+            ),
+        ] {
+            let expected = expected.map(|hosts| hosts.iter().map(ToString::to_string).collect());
+            assert_eq!(hosts_of(headers), expected, "{headers:?}");
+        }
     }
 
     #[test]

@@ -268,6 +268,34 @@ async fn the_host_that_a_trusted_proxy_names_is_the_servers_own() {
 }
 
 #[tokio::test]
+async fn the_port_that_a_trusted_proxy_names_is_the_servers_own() {
+    let believing = Arena::demo().await;
+    let doubting = Arena::configured("[access]\ntrusted_proxies = [\"192.0.2.0/24\"]\n").await;
+    let connect = async |arena: &Arena, origin: &str, host: &[(&str, &str)]| {
+        let port = [("Origin", origin), ("X-Forwarded-Port", "8443")];
+        let headers = [&port[..], host].concat();
+        let client = Client::connect(arena.address(), "/ws", &headers).await;
+        client.map(drop).map_err(|refused| refused.status)
+    };
+    let named = [("X-Forwarded-Host", "public.test")];
+    let own = format!("https://{}:8443", believing.address().ip());
+    for (origin, host, expected) in [
+        ("https://public.test:8443", &named[..], Ok(())),
+        ("https://public.test", &named, Ok(())),
+        ("https://public.test:8444", &named, Err(403)),
+        ("https://public.test:8443", &[], Err(403)),
+    ] {
+        let connected = connect(&believing, origin, host).await;
+        assert_eq!(connected, expected, "{origin} {host:?}");
+        assert_eq!(connect(&doubting, origin, host).await, Err(403), "{origin}");
+    }
+    // The test's own `Host` has a port, so there is nothing to add.
+    assert_eq!(connect(&believing, &own, &[]).await, Err(403));
+    believing.survives().await;
+    doubting.survives().await;
+}
+
+#[tokio::test]
 async fn the_log_names_each_refused_origin_once_and_nothing_to_copy_that_is_none() {
     let server = Binary::demo();
     for _ in 0..3 {
