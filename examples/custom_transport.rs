@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,7 +50,7 @@ impl Dialect for EventStream {
 /// By a secret of their own: a connection's public id is known to others.
 type Sessions = Arc<Mutex<HashMap<String, Upstream>>>;
 
-/// Where POSTs of one session go. The lock keeps two of them from overlapping.
+/// Where reports of one session are made. The lock keeps two POSTs, and a POST and the end, from overlapping.
 type Upstream = Arc<Mutex<Arc<Connection>>>;
 
 /// The transport.
@@ -60,19 +60,32 @@ pub(crate) struct Sse {
 }
 
 /// The end of a session, however it comes: the stream is dropped when its reader goes away.
-struct Session(String, Arc<Connection>, Sessions);
+struct Session {
+    secret: String,
+    connection: Arc<Connection>,
+    upstream: Upstream,
+    sessions: Sessions,
+}
+
+impl Session {
+    fn end(&self, reason: CloseReason) {
+        lock(&self.upstream).report_closed(reason);
+    }
+}
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.2
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.0);
-        self.1.close(CloseReason::PeerGone);
-        if let Some(reason) = self.1.take_closing() {
-            self.1.report_closed(reason);
+        lock(&self.sessions).remove(&self.secret);
+        self.connection.close(CloseReason::PeerGone);
+        if let Some(reason) = self.connection.take_closing() {
+            self.end(reason);
         }
     }
+}
+
+/// What a lock holds is whole, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
@@ -121,31 +134,41 @@ impl Sse {
         let connection = Connection::new(context, "sse", &EventStream);
         let secret = uuid::Uuid::new_v4().to_string();
         let upstream = Arc::new(Mutex::new(Arc::clone(&connection)));
-        self.sessions().insert(secret.clone(), upstream);
+        lock(&self.sessions).insert(secret.clone(), Arc::clone(&upstream));
         connection.report_opened(admitted);
 
         let mut greeting = Some(Bytes::from(format!(": POST /sse/{secret}\n\n")));
-        let session = Session(secret, connection, Arc::clone(&self.sessions));
+        let session = Session {
+            secret,
+            connection,
+            upstream,
+            sessions: Arc::clone(&self.sessions),
+        };
         let mut is_over = false;
         let events = futures_util::stream::poll_fn(move |cx| {
             if let Some(greeting) = greeting.take() {
                 return std::task::Poll::Ready(Some(Ok::<_, Infallible>(Frame::data(greeting))));
             }
             if !is_over {
-                match std::task::ready!(session.1.poll_outgoing(cx)) {
+                match std::task::ready!(session.connection.poll_outgoing(cx)) {
                     Outgoing::Frame(frame) => {
                         // Whoever takes what it is sent is alive.
-                        session.1.heard();
+                        session.connection.heard();
                         return std::task::Poll::Ready(Some(Ok(Frame::data(frame))));
                     }
                     Outgoing::Close(reason) => {
                         is_over = true;
-                        session.1.report_closed(reason);
+                        session.end(reason);
                     }
                 }
             }
             // What was sent before the end.
-            std::task::Poll::Ready(session.1.take_frame().map(|frame| Ok(Frame::data(frame))))
+            std::task::Poll::Ready(
+                session
+                    .connection
+                    .take_frame()
+                    .map(|frame| Ok(Frame::data(frame))),
+            )
         });
         let stream = StreamBody::new(events)
             .map_err(|never| match never {})
@@ -160,16 +183,19 @@ impl Sse {
 
     async fn post(&self, request: Request<Body>, context: &Arc<Context>) -> Response<Body> {
         let secret = request.uri().path().trim_start_matches("/sse/").to_owned();
-        let Some(upstream) = self.sessions().get(&secret).cloned() else {
+        let upstream = lock(&self.sessions).get(&secret).cloned();
+        let Some(upstream) = upstream else {
             return body::text(StatusCode::NOT_FOUND, "no such session\n");
         };
         let limited = Limited::new(request.into_body(), context.limits.max_message);
         let Ok(message) = limited.collect().await else {
             return body::text(StatusCode::PAYLOAD_TOO_LARGE, "message too big\n");
         };
-        let connection = upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = lock(&upstream);
         connection.heard();
         match std::str::from_utf8(&message.to_bytes()) {
+            // Nothing follows the end.
+            Ok(_) if !connection.is_open() => body::text(StatusCode::GONE, "it is over\n"),
             Ok(_) if connection.is_paused() => body::text(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too much is waiting: send it again later\n",
@@ -180,10 +206,6 @@ impl Sse {
             }
             Err(_) => body::text(StatusCode::BAD_REQUEST, "text is expected\n"),
         }
-    }
-
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Upstream>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
