@@ -36,6 +36,72 @@ async fn all_join(clients: &mut [Client]) {
     }
 }
 
+/// Nothing is begun where it is read, and dropped because it waits after all.
+#[tokio::test]
+async fn whichever_hook_takes_its_time_each_request_is_answered() {
+    async fn wait() {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let hooks = || ChatMiddleware::new("slow");
+    for (name, hooks) in [
+        (
+            "on_join",
+            hooks().on_join(async |_, _| {
+                wait().await;
+                Verdict::Keep
+            }),
+        ),
+        (
+            "on_leave",
+            hooks().on_leave(async |_, _| {
+                wait().await;
+                Verdict::Keep
+            }),
+        ),
+        (
+            "on_say_receive",
+            hooks().on_say_receive(async |_, _| {
+                wait().await;
+                Verdict::Keep
+            }),
+        ),
+        (
+            "on_say",
+            hooks().on_say(async |_, _| {
+                wait().await;
+                Verdict::Keep
+            }),
+        ),
+    ] {
+        let (_server, [mut ann, mut ben, mut cat]) = with_hooks([hooks]).await;
+        for client in [&mut ann, &mut ben] {
+            for packet in [
+                json!({"event": "roomAdd", "room": "defaultRoom"}),
+                json!({"event": "roomView", "room": "defaultRoom"}),
+                json!({"event": "say", "room": "defaultRoom", "message": 1}),
+                json!({"event": "event", "params": {"room": "defaultRoom", "event": "x", "data": 1}}),
+                json!({"event": "action", "params": {"action": "status"}}),
+                json!({"event": "detailsView"}),
+                json!({"event": "roomLeave", "room": "defaultRoom"}),
+                json!({"event": "roomJoin", "room": "defaultRoom"}),
+                json!({"event": "file", "file": "none"}),
+                json!({"event": "none"}),
+                json!([]),
+            ] {
+                let answer = client.request(packet.clone()).await;
+                assert_eq!(answer["context"], "response", "{name}: {packet}");
+            }
+        }
+        for (client, verb, code) in [(&mut ann, "quit", 1005), (&mut ben, "exit", 1000)] {
+            client.send(json!({"event": verb})).await;
+            assert_eq!(client.closed().await.code, code, "{name}: {verb}");
+        }
+        cat.details().await;
+    }
+}
+
 #[tokio::test]
 async fn check_038_action_hooks_run_in_order_of_priority() {
     let order = Arc::new(Mutex::new(Vec::new()));
