@@ -8,16 +8,16 @@ LIMIT := $(if $(shell command -v timeout),timeout -k 10 2700)
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help test plan lint rust docs count client-js clients python browser demo bench dist
+.PHONY: help test plan lint rust docs fuzz count client-js clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: plan lint rust docs count client-js clients python browser ## Run all tests, installing what they need
+test: plan lint rust docs fuzz count client-js clients python browser ## Run all tests, installing what they need
 	@echo "all tests passed"
 
 plan:
-	@echo "make test: eight steps, half an hour or so on two cores when nothing is built yet; about 12 GB in target/."
+	@echo "make test: nine steps, half an hour or so on two cores when nothing is built yet; about 12 GB in target/."
 	@echo "It installs npm packages and a Python environment below this folder, and on Debian as root, where they are missing,"
 	@echo "python3-venv, chromium and valgrind. Only failures are listed; each step ends with its totals."
 
@@ -41,6 +41,11 @@ rust: ## Rust tests
 docs: ## API documentation, warnings denied
 	$(SAY)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+fuzz: ## A minute of bytes that are almost right, for every decoder
+	$(SAY)
+	@cargo build --workspace --bins --examples --quiet
+	@target/debug/stellar-fuzz --seconds 60
 
 count: ## Instructions of the hot paths, against their ceilings
 	$(SAY)

@@ -29,6 +29,8 @@ pub mod client_script;
 pub mod config;
 pub mod demo;
 pub mod engine;
+#[cfg(feature = "testing")]
+pub mod fuzz;
 mod http;
 mod json;
 mod log;

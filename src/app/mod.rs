@@ -56,6 +56,8 @@ pub use middleware::{
     ActionMiddleware, ChatMessage, ChatMiddleware, ConnectionMiddleware, DEFAULT_PRIORITY, Verdict,
 };
 pub use options::{Options, Welcome};
+#[cfg(feature = "testing")]
+pub(crate) use packet::fuzz::packet as fuzz_packet;
 use parking_lot::Mutex;
 pub use rates::Rates;
 pub use reply::Sender;

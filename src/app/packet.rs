@@ -1,5 +1,7 @@
 //! The request packet: its envelope is read by borrowing, its payload stays raw text.
 
+#[cfg(feature = "testing")]
+pub(super) mod fuzz;
 mod refused;
 
 use std::borrow::Cow;

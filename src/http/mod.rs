@@ -4,6 +4,8 @@ pub(crate) mod address;
 mod api;
 mod connection;
 mod crowd;
+#[cfg(feature = "testing")]
+mod fuzz;
 mod gate;
 mod listener;
 mod params;
@@ -14,6 +16,8 @@ mod socketio_client;
 mod statics;
 
 pub(crate) use api::Api;
+#[cfg(feature = "testing")]
+pub(crate) use fuzz::params as fuzz_params;
 pub use listener::{Bound, Drain, ServeError};
 pub(crate) use listener::{Security, Settings, Site};
 pub(crate) use params::{BodyLimits, Store};

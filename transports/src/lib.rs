@@ -25,6 +25,8 @@ mod dialect;
 mod door;
 #[cfg(feature = "polling")]
 mod engineio;
+#[cfg(all(feature = "testing", feature = "polling"))]
+pub mod fuzz;
 #[cfg_attr(
     not(feature = "ws"),
     allow(dead_code, reason = "nothing comes in halves")

@@ -18,6 +18,8 @@
 mod client;
 mod dialect;
 mod event;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 mod inlet;
 mod library;
 mod msgpack;
