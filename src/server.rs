@@ -227,7 +227,6 @@ impl Server {
             "Files that were not sent because too many were open",
             places.refused(),
         );
-        let api = app.clone().map(|app| api(app, &config)).transpose()?;
         if let Some(api) = &api {
             metrics.register(
                 "uploads_refused",

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body_util::Full;
+use stellar_transports::json::Bounds;
+use stellar_transports::{Address, Budget, Holding};
 use tokio::runtime::{Builder, Runtime};
 
 use super::params::{BodyLimits, Store, read};
@@ -23,6 +25,10 @@ const TYPES: [&str; 5] = [
 const LIMITS: BodyLimits = BodyLimits {
     max_body: 64 * 1024,
     max_fields: 32,
+    bounds: Bounds {
+        max_values: 256,
+        max_depth: 16,
+    },
     max_uploads: 4,
     deadline: Duration::from_secs(3600),
 };
@@ -40,6 +46,7 @@ pub(crate) fn params(data: &[u8]) {
     let uri = [b"/?".as_slice(), query].concat();
     let uri = Uri::from_maybe_shared(Bytes::from(uri)).unwrap_or_default();
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))]);
+    let memory = Budget::new(0, 0).nothing(Holding::Body, Address::NOBODY);
     let store = Arc::new(Store::new(4, 64 * 1024));
     let body = Full::new(Bytes::copy_from_slice(body));
     RUNTIME.with_borrow_mut(|runtime| {
@@ -47,7 +54,15 @@ pub(crate) fn params(data: &[u8]) {
             let mut builder = Builder::new_current_thread();
             builder.enable_time().build().expect("a runtime")
         });
-        let params = runtime.block_on(read(&Method::POST, &uri, &headers, body, &LIMITS, &store));
+        let params = runtime.block_on(read(
+            &Method::POST,
+            &uri,
+            &headers,
+            body,
+            &LIMITS,
+            &store,
+            memory,
+        ));
         if let Ok(params) = params {
             let keys = params.values.keys().map(String::len).sum::<usize>();
             assert!(

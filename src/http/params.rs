@@ -301,11 +301,6 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Whether it is JSON, whatever it would unfold to.
-fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(json_text(bytes)).is_ok()
-}
-
 fn parse_json(bytes: &[u8], bounds: Bounds) -> Result<Map<String, Value>, BadRequest> {
     let text = json_text(bytes);
     if text.is_empty() {

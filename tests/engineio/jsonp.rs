@@ -262,9 +262,13 @@ async fn errors_are_json_as_for_everybody() {
     }
 }
 
+/// A fingerprint as the server gives them out, and the cookie that it comes back in.
+const FINGERPRINT: &str = "0fa35909a293f657b5953cbe6493f7d074c6566e";
+const COOKIE: &str = "sessionID=0fa35909a293f657b5953cbe6493f7d074c6566e";
+
 /// What an application sees of the cookie of a session that was opened with this header.
 async fn fingerprint(server: &Binary, header: Option<(&str, &str)>) -> Value {
-    let opening = Opening::new(server.address, Version::V3).header("Cookie", "sessionID=mine");
+    let opening = Opening::new(server.address, Version::V3).header("Cookie", COOKIE);
     let opening = header.into_iter().fold(opening, |opening, (name, value)| {
         opening.header(name, value)
     });
@@ -285,12 +289,12 @@ async fn cookies_are_shown_only_if_the_origin_is_known() {
         ("Referer", "https://app.example.com/page"),
     ] {
         let fingerprint = fingerprint(&server, Some(header)).await;
-        assert_eq!(fingerprint, "mine", "{header:?}");
+        assert_eq!(fingerprint, FINGERPRINT, "{header:?}");
     }
     // Without JSONP a page cannot read the answer, so it needs no proof.
-    let opening = Opening::new(server.address, Version::V3).header("Cookie", "sessionID=mine");
+    let opening = Opening::new(server.address, Version::V3).header("Cookie", COOKIE);
     let mut session: Session = opening.session().await;
-    assert_eq!(session.details().await["fingerprint"], "mine");
+    assert_eq!(session.details().await["fingerprint"], FINGERPRINT);
 }
 
 #[tokio::test]

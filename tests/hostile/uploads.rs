@@ -141,12 +141,12 @@ async fn a_body_that_is_too_slow_or_broken_leaves_nothing() {
 /// The action is not torn apart because its caller hangs up; its file goes with it.
 #[tokio::test]
 async fn an_action_that_ends_in_whatever_way_leaves_nothing() {
-    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (told, mut hears) = tokio::sync::mpsc::channel(64);
     let action = Action::new("act", move |_context, params: Value| {
         let told = told.clone();
         async move {
             let path = params["f"]["path"].as_str().unwrap_or_default().to_owned();
-            told.send(path).unwrap();
+            told.send(path).await.unwrap();
             match params["how"].as_str() {
                 Some("panic") => panic!("as it was told"),
                 Some("sleep") => tokio::time::sleep(Duration::from_secs(3600)).await,

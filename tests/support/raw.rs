@@ -88,7 +88,10 @@ impl Raw {
 
     /// Where it connects from.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        match &self.stream {
+            Either::Left(stream) => stream.local_addr().unwrap(),
+            Either::Right(_) => unreachable!("nobody asks it of another kind"),
+        }
     }
 
     /// A finished WebSocket handshake for `path`.

@@ -82,7 +82,16 @@ impl Ask {
     {
         let uri = self.uri.parse().unwrap();
         let (limits, store) = (&self.limits, &self.store);
-        read(&self.method, &uri, &self.headers, body, limits, store, memory()).await
+        read(
+            &self.method,
+            &uri,
+            &self.headers,
+            body,
+            limits,
+            store,
+            memory(),
+        )
+        .await
     }
 
     async fn bytes(self, body: impl Into<Bytes>) -> Result<Params, BadRequest> {
