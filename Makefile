@@ -17,7 +17,7 @@ test: plan lint rust docs fuzz count client-js clients python browser ## Run all
 	@echo "all tests passed"
 
 plan:
-	@echo "make test: nine steps, half an hour or so on two cores when nothing is built yet; about 12 GB in target/."
+	@echo "make test: nine steps, half an hour or so on two cores when nothing is built yet; about 5 GB in target/."
 	@echo "It installs npm packages and a Python environment below this folder, and on Debian as root, where they are missing,"
 	@echo "python3-venv, chromium and valgrind. Only failures are listed; each step ends with its totals."
 
