@@ -68,7 +68,7 @@ describe('a proxy', { concurrency: true }, () => {
       await client.connect();
       assert.equal(client.transport, 'polling');
       assert.deepEqual(transports, ['polling']);
-      assert.equal(proxy.upgrades.length, 1, 'WebSocket was tried first');
+      assert.ok(proxy.upgrades.length >= 1, 'WebSocket was tried first'); // and perhaps once more since, on a slow machine
       const { id } = client;
 
       const sum = await client.action('formattedSum', { a: 3, b: 4 });
