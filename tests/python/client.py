@@ -6,7 +6,7 @@ import time
 
 import engineio
 
-LIMIT = 10
+LIMIT = 60
 
 # By default the client gives up over 16 packets in one answer.
 engineio.payload.Payload.max_decode_packets = 100_000

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 BIN = os.environ.get("STELLAR_BIN") or str(Path(__file__).parents[2] / "target/debug/stellar")
-LIMIT = 10
+LIMIT = 60
 
 
 class Server:
