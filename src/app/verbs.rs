@@ -1,10 +1,9 @@
 //! The verbs: what a packet asks for, and what it is answered (Stellar specification, §4–§6).
 
 use std::borrow::Cow;
-use std::task::{Context as TaskContext, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -162,11 +161,10 @@ impl App {
         if self.has_to_wait(&received) {
             return self.spawn_lane(connection, waiting());
         }
-        let answered = self
-            .answer(connection, received, number, ack)
-            .now_or_never();
+        let answer = std::pin::pin!(self.answer(connection, received, number, ack));
+        let answered = answer.poll(&mut TaskContext::from_waker(Waker::noop()));
         // A mistake of ours: it was begun, cannot go on, and its client must not wait for ever.
-        if let (None, Some(spark)) = (answered, connection.spark()) {
+        if let (Poll::Pending, Some(spark)) = (answered, connection.spark()) {
             spark.end(CloseReason::Internal);
             tracing::error!(
                 connection = connection.id(),

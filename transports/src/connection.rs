@@ -362,15 +362,18 @@ impl Connection {
     }
 
     /// Puts a frame into the outbox. Returns false if there is no memory left for it, and this is the end then.
+    #[inline]
     fn put(self: &Arc<Self>, outbox: &mut Outbox, frame: Bytes, is_shared: bool) -> bool {
         if outbox.is_empty() && !self.is_linked() {
             // It has to be fetched in time.
             self.watch();
         }
         outbox.push(frame, is_shared);
-        if !outbox.lacks_memory() {
-            return true;
-        }
+        !outbox.lacks_memory() || self.take_memory(outbox)
+    }
+
+    #[cold]
+    fn take_memory(&self, outbox: &mut Outbox) -> bool {
         let budget = &self.context.budget;
         let taken = outbox.take_memory(|| budget.nothing(Holding::Outbox, self.address()));
         if taken.is_err() {

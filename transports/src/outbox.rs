@@ -109,7 +109,8 @@ impl Outbox {
 
     /// Whether what waits is more than was taken from the budget for it.
     pub(crate) fn lacks_memory(&self) -> bool {
-        self.cost() > FREE + self.leased()
+        let cost = self.cost();
+        cost > FREE && cost > FREE + self.leased()
     }
 
     fn leased(&self) -> usize {
@@ -127,7 +128,15 @@ impl Outbox {
     }
 
     /// Gives back what is not needed any more. An outbox that is emptied now and then keeps a step of it until it is empty.
+    #[inline]
     fn give_memory_back(&mut self) {
+        if self.lease.is_some() {
+            self.shrink_lease();
+        }
+    }
+
+    #[cold]
+    fn shrink_lease(&mut self) {
         let Some(lease) = &mut self.lease else {
             return;
         };

@@ -166,22 +166,23 @@ async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(),
         .await?
         .map_err(|fields| Error::Custom(Value::Object(fields)))?;
     // Calling the function is inside the guard too: it may panic before its first await.
-    let run = guarded(async move {
-        let mut run = (action.run)(context.clone(), &params);
-        // It has its own now.
-        drop(params);
-        match std::future::poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await {
-            Poll::Ready(done) => done,
-            Poll::Pending => {
-                context.connection().waits(context);
-                run.await
-            }
+    let mut run = guarded(async { (action.run)(context.clone(), &params) }).await?;
+    // It has its own now.
+    drop(params);
+    // Most are done at once, and need no timer.
+    let first = guarded(std::future::poll_fn(|cx| {
+        Poll::Ready(run.as_mut().poll(cx))
+    }));
+    let done = match first.await? {
+        Poll::Ready(done) => done,
+        Poll::Pending => {
+            context.connection().waits(context);
+            tokio::time::timeout(app.options().action_timeout, guarded(run))
+                .await
+                .map_err(|_| Error::ActionTimeout(action.name.clone()))??
         }
-    });
-    let value = tokio::time::timeout(app.options().action_timeout, run)
-        .await
-        .map_err(|_| Error::ActionTimeout(action.name.clone()))??
-        .map_err(|error| error.0)?;
+    };
+    let value = done.map_err(|error| error.0)?;
     match value {
         Value::Object(fields) => {
             let response = &mut context.state().response;
