@@ -8,7 +8,7 @@ LIMIT := $(if $(shell command -v timeout),timeout -k 10 2700)
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help test plan lint rust docs fuzz count client-js clients python browser demo bench dist
+.PHONY: help test plan lint rust docs fuzz stress count client-js clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ fuzz: ## A minute of bytes that are almost right, for every decoder
 	$(SAY)
 	@cargo build --workspace --bins --examples --quiet
 	@target/debug/stellar-fuzz --seconds 60
+
+stress: ## Clients of every kind at random, and an oracle; STELLAR_STRESS_SECONDS (600), STELLAR_STRESS_SEED
+	$(SAY)
+	@cargo test --quiet --test stress -- --ignored --nocapture
 
 count: ## Instructions of the hot paths, against their ceilings
 	$(SAY)
