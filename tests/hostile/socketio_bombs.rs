@@ -83,9 +83,9 @@ async fn attachments_of_packets_that_are_never_complete_are_let_go() {
         rounds.push(arena.memory().saturating_sub(before));
     }
     println!("{rounds:?} kB behind each round of {DEADLINE:?}");
-    // Were they kept, each round would add as much as this.
+    // Were they kept, each round would add as much as this. The allocator may keep what one round took.
     let round = HELD * ATTACKERS as u64 / 2;
-    assert!(rounds[ROUNDS - 1] < rounds[0] + round, "{rounds:?} kB");
+    assert!(rounds[ROUNDS - 1] < 2 * round, "{rounds:?} kB");
     let late = "stellar_connections_closed_total{reason=\"receive_timeout\"}";
     arena.reaches(late, (ROUNDS * ATTACKERS / 2) as u64).await;
     arena.survives().await;

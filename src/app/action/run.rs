@@ -1,6 +1,7 @@
 //! One call of an action, from the request to its outcome (Stellar specification, §8.2).
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
@@ -166,7 +167,8 @@ async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(),
         .await?
         .map_err(|fields| Error::Custom(Value::Object(fields)))?;
     // Calling the function is inside the guard too: it may panic before its first await.
-    let mut run = guarded(async { (action.run)(context.clone(), &params) }).await?;
+    let begun = catch_unwind(AssertUnwindSafe(|| (action.run)(context.clone(), &params)));
+    let mut run = begun.map_err(panicked)?;
     // It has its own now.
     drop(params);
     // Most are done at once, and need no timer.
@@ -201,8 +203,13 @@ async fn run_action(app: &App, action: &Action, context: &Context) -> Result<(),
 
 /// Turns a panic of the application's code into the table's 001.
 pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Error> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| {
-        tracing::error!("the application's code panicked");
-        Error::Internal
-    })
+    AssertUnwindSafe(future)
+        .catch_unwind()
+        .await
+        .map_err(panicked)
+}
+
+fn panicked(_payload: Box<dyn Any + Send>) -> Error {
+    tracing::error!("the application's code panicked");
+    Error::Internal
 }
