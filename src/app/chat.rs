@@ -1,4 +1,4 @@
-//! Rooms and what is said in them (Stellar specification, §7).
+//! Rooms and what is said in them (docs/protocol/packets.md#rooms).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! One connection, as actions and middleware see it (Stellar specification, §3.1).
+//! One connection, as actions and middleware see it (docs/protocol/packets.md#the-connections-record).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -81,7 +81,8 @@ pub(super) struct Rare {
     waiting: Vec<WeakContext>,
 }
 
-/// The answer to `detailsView`: these nine keys (Stellar specification, §5.4), and what the application shows.
+/// The answer to `detailsView`: these nine keys (docs/protocol/packets.md#the-connections-record), and what the
+/// application shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Details<'a> {

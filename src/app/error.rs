@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 /// A failure that is reported to a client.
 ///
-/// Codes and default texts are those of the Stellar specification, §12, but for the English of three
-/// ([`ErrorFormat::with_original_texts`]); 023 and 029 are this server's own.
+/// `docs/protocol/errors.md#the-table` lists codes and default texts. Three texts differ from the original servers'
+/// ([`ErrorFormat::with_original_texts`]).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

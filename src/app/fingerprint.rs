@@ -1,4 +1,4 @@
-//! What identifies a browser over several connections (Stellar specification, §3.3).
+//! What identifies a browser over several connections (docs/protocol/http.md#fingerprints).
 
 use std::fmt::Write;
 

@@ -8,7 +8,7 @@ use stellar_transports::json::Bounds;
 use super::error::ErrorFormat;
 use super::rates::Rates;
 
-/// The options of an app; the defaults are those of the Stellar specification, §13.
+/// The options of an app; the defaults are those of `stellar.toml`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Shown in HTTP answers and as `X-Powered-By`. Default `Stellar API`.

@@ -1,4 +1,4 @@
-//! Response and push packets, as JSON text (Stellar specification, §5).
+//! Response and push packets, as JSON text (docs/protocol/packets.md#answers).
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -165,7 +165,7 @@ pub enum Sender {
     Server,
 }
 
-/// A chat push (Stellar specification, §5.7). The message is JSON text that is passed on as it came.
+/// A chat push (docs/protocol/packets.md#what-was-said). The message is JSON text that is passed on as it came.
 pub(crate) fn chat(
     message: &str,
     room: &str,

@@ -1,4 +1,4 @@
-//! The verbs: what a packet asks for, and what it is answered (Stellar specification, §4–§6).
+//! The verbs: what a packet asks for, and what it is answered (docs/protocol/packets.md#requests).
 
 use std::borrow::Cow;
 use std::task::{Context as TaskContext, Poll, Waker};

@@ -1,4 +1,4 @@
-//! The client's address, as far as proxies are trusted (Stellar specification, §10.6).
+//! The client's address, as far as proxies are trusted (docs/protocol/http.md#client-address).
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 

@@ -1,4 +1,4 @@
-//! Actions and files over HTTP (Stellar specification, §10).
+//! Actions and files over HTTP (docs/protocol/http.md#actions).
 
 use std::sync::Arc;
 use std::time::Instant;

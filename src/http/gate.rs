@@ -1,4 +1,5 @@
-//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), of an unclear body (§6.1), or an echo.
+//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), of an unclear body (RFC 9112 §6.1),
+//! or an echo.
 
 use std::net::Ipv6Addr;
 
@@ -44,7 +45,7 @@ fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
         Some(authority) if request.method() != Method::CONNECT => authority.as_str(),
         _ => return Ok(()),
     };
-    // §3.2.3: a host alone is what a tunnel leads to.
+    // RFC 9112 §3.2.3: a host alone is what a tunnel leads to.
     if request.uri().scheme().is_none() {
         return Err("the target has no path\n");
     }

@@ -1,4 +1,4 @@
-//! The params of an HTTP request: its query and its body as one JSON object (Stellar specification, §10.3).
+//! The params of an HTTP request: its query and its body as one JSON object (docs/protocol/http.md#params).
 //!
 //! ```text
 //! query ─► fields ──────────────┐

@@ -1,4 +1,4 @@
-//! Files over HTTP (Stellar specification, §9 and §10.7): what [`PublicFiles`] finds, with caching headers,
+//! Files over HTTP (docs/protocol/http.md#files): what [`PublicFiles`] finds, with caching headers,
 //! conditional requests and ranges.
 //!
 //! A file on disk is in memory as a whole only if it is small. It is closed when its last byte was read, when the peer

@@ -1,4 +1,4 @@
-//! A server's options (Primus specification, §10).
+//! A server's options (docs/protocol/primus.md#the-server-api).
 
 use std::sync::Arc;
 use std::time::Duration;

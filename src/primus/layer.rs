@@ -1,4 +1,4 @@
-//! What every request goes through before a transport has it (Primus specification, §11).
+//! What every request goes through before a transport has it (docs/protocol/primus.md#layers).
 
 mod cors;
 mod forwarded;

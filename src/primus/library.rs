@@ -128,7 +128,7 @@ fn write(options: Options<'_>, format: Format) -> Option<String> {
     let settings = Settings {
         pathname: options.pathname,
         version: primus::VERSION,
-        // As Primus does: half an interval of grace (§7).
+        // As Primus does: half an interval of grace (docs/protocol/primus.md#heartbeat).
         ping_timeout: match interval.and_then(|interval| u64::try_from(interval).ok()) {
             Some(interval) => (interval + interval.div_ceil(2)).into(),
             None => false.into(),

@@ -1,4 +1,4 @@
-//! How values are written as messages (Primus specification, §6.3).
+//! How values are written as messages (docs/protocol/primus.md#parsers).
 
 mod binary_pack;
 mod ejson;

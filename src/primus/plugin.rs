@@ -1,4 +1,4 @@
-//! Plugins: what adds to both ends of a connection (Primus specification, §14).
+//! Plugins: what adds to both ends of a connection (docs/protocol/primus.md#plugins).
 
 use std::borrow::Cow;
 use std::fmt;

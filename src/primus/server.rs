@@ -1,4 +1,4 @@
-//! A server, as applications see it (Primus specification, §10).
+//! A server, as applications see it (docs/protocol/primus.md#the-server-api).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -321,7 +321,7 @@ impl Primus {
         &self.0.pathname
     }
 
-    /// The document at `<pathname>/spec`: five keys in this order (§2.3).
+    /// The document at `<pathname>/spec`: five keys in this order (docs/protocol/primus.md#the-description).
     pub fn spec(&self) -> String {
         let shared = &self.0;
         let first = shared.transports.first();

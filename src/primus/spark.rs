@@ -1,4 +1,4 @@
-//! One connection, as applications see it (Primus specification, §10.1).
+//! One connection, as applications see it (docs/protocol/primus.md#the-server-api).
 
 mod flow;
 

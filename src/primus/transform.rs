@@ -1,4 +1,4 @@
-//! Message transforms: what looks at every message on its way in or out (Primus specification, §6.4).
+//! Message transforms: what looks at every message on its way in or out (docs/protocol/primus.md#transforms).
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! Liveness in both directions (§2.1 of the Stellar protocol).
+//! Liveness in both directions (docs/protocol/websocket.md#liveness).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

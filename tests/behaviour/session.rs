@@ -1,4 +1,4 @@
-//! The worked session of the Stellar protocol (§17), line by line.
+//! A whole session of packets (docs/protocol/packets.md), line by line.
 
 use serde_json::{Value, json};
 

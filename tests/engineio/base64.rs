@@ -1,4 +1,5 @@
-//! Base64 as clients write it, which is not always as the alphabet's standard has it (§1.2, §1.11).
+//! Base64 as clients write it, which is not always as the alphabet's standard has it
+//! (docs/protocol/engineio.md#packets).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};

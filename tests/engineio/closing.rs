@@ -1,4 +1,4 @@
-//! How sessions end, from either side (§1.7).
+//! How sessions end, from either side (docs/protocol/engineio.md#closing).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Answers that are compressed, and those that are not (§1.3).
+//! Answers that are compressed, and those that are not (docs/protocol/engineio.md#compression).
 
 use std::io::Read;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Pages of other origins (§1.9).
+//! Pages of other origins (docs/protocol/engineio.md#cors).
 
 use crate::support::Binary;
 use crate::support::engineio::{

@@ -1,4 +1,4 @@
-//! Errors (§1.8): codes, statuses and texts, and which of them comes first.
+//! Errors (docs/protocol/engineio.md#errors): codes, statuses and texts, and which of them comes first.
 
 use crate::support::Binary;
 use crate::support::engineio::{

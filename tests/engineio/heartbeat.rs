@@ -1,4 +1,4 @@
-//! Who pings, when, and what silence leads to (§1.4, §1.11).
+//! Who pings, when, and what silence leads to (docs/protocol/engineio.md#heartbeat).
 
 use std::time::{Duration, Instant};
 

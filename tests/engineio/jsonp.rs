@@ -1,4 +1,4 @@
-//! JSONP: answers as scripts, and POSTs of forms (§1.11).
+//! JSONP: answers as scripts, and POSTs of forms (docs/protocol/engineio.md#jsonp).
 
 use serde_json::{Value, json};
 

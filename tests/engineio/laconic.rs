@@ -1,4 +1,5 @@
-//! Clients that say less than the protocol wants: no version, an old one, an empty sid (§1.1).
+//! Clients that say less than the protocol wants: no version, an old one, an empty sid
+//! (docs/protocol/engineio.md#requests).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Nothing is lost, doubled or reordered around an upgrade, while both sides talk (§1.6).
+//! Nothing is lost, doubled or reordered around an upgrade, while both sides talk (docs/protocol/engineio.md#upgrade).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

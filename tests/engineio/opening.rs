@@ -1,4 +1,4 @@
-//! The opening request (§1.1) and its answer (§1.3).
+//! The opening request and its answer (docs/protocol/engineio.md#opening).
 
 use std::collections::HashSet;
 

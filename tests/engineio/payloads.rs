@@ -1,4 +1,4 @@
-//! Packets and payloads of v4 (§1.2).
+//! Packets and payloads of v4 (docs/protocol/engineio.md#packets).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! GET with a sid: held until there is something, answered with all of it (§1.5).
+//! GET with a sid: held until there is something, answered with all of it (docs/protocol/engineio.md#polling).
 
 use std::time::Instant;
 

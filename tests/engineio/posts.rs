@@ -1,4 +1,4 @@
-//! POST with a sid: what the client sends (§1.5).
+//! POST with a sid: what the client sends (docs/protocol/engineio.md#polling).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! From polling to a WebSocket (§1.6).
+//! From polling to a WebSocket (docs/protocol/engineio.md#upgrade).
 
 use std::time::{Duration, Instant};
 

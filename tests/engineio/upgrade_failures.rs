@@ -1,4 +1,4 @@
-//! Upgrades that come to nothing: the socket is gone, the session polls on (§1.6).
+//! Upgrades that come to nothing: the socket is gone, the session polls on (docs/protocol/engineio.md#upgrade).
 
 use std::time::{Duration, Instant};
 

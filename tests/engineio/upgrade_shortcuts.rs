@@ -1,5 +1,5 @@
 //! Upgrades by clients that do not probe, or have something behind their `5`: ElephantIO, BestHTTP, libraries for
-//! Arduino (§1.6).
+//! Arduino (docs/protocol/engineio.md#upgrade).
 
 use serde_json::{Value, json};
 

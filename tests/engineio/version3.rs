@@ -1,4 +1,4 @@
-//! engine.io v3, where it differs (§1.11).
+//! engine.io v3, where it differs (docs/protocol/engineio.md#version-3).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Sessions that begin on a WebSocket: `transport=websocket` without a sid (§1.1, §1.2, §1.3).
+//! Sessions that begin on a WebSocket: `transport=websocket` without a sid (docs/protocol/engineio.md#opening).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Bytes that are no WebSocket, or break its rules (RFC 6455 §5 and §7).
+//! Bytes that are no WebSocket, or break its rules (RFC 6455 §5, RFC 6455 §7).
 
 use crate::raw::{self, BINARY, CLOSE, CONTINUES, ENDS, PING, PONG, Raw, TEXT, TEXT_BEGINS};
 use crate::{Arena, DOORS};

@@ -1,4 +1,4 @@
-//! Text that is no request: every row of the Stellar specification's §4.3, and a corpus of odd JSON.
+//! Text that is no request: every row of docs/protocol/packets.md#malformed-requests, and a corpus of odd JSON.
 
 use serde_json::{Value, json};
 

@@ -3,6 +3,8 @@
 
 /// What is published.
 mod package;
+/// What texts refer to.
+mod references;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +19,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !matches!(
-                path.file_name().and_then(|name| name.to_str()),
-                Some("node_modules" | "target")
-            ) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if !matches!(&*name, "node_modules" | "target") && !name.starts_with('.') {
                 found.extend(files(&path, ending));
             }
         } else if path.to_string_lossy().ends_with(ending) {

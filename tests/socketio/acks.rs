@@ -1,4 +1,4 @@
-//! Acknowledgements: ids, order, and what is not acknowledged (§2.3).
+//! Acknowledgements: ids, order, and what is not acknowledged (docs/protocol/socketio.md#acknowledgements).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! The application decides who may connect: what it is told, and what the client is told (§2.2, §2.5).
+//! The application decides who may connect: what it is told, and what the client is told
+//! (docs/protocol/socketio.md#refusals).
 
 use std::sync::Arc;
 

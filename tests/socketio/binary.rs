@@ -1,4 +1,5 @@
-//! Bytes as arguments of verbs: rooms speak JSON, so they become base64 text for everybody alike (§2.1).
+//! Bytes as arguments of verbs: rooms speak JSON, so they become base64 text for everybody alike
+//! (docs/protocol/socketio.md#binary).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

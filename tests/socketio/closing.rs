@@ -1,4 +1,4 @@
-//! How connections end, from either side (§2.2).
+//! How connections end, from either side (docs/protocol/socketio.md#closing).
 
 use serde_json::{Value, json};
 use stellar::app::App;

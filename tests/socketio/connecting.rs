@@ -1,4 +1,4 @@
-//! CONNECT and its answer, and the ids that come with it (§2.2, §2.5).
+//! CONNECT and its answer, and the ids that come with it (docs/protocol/socketio.md#connecting).
 
 use serde_json::json;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Pages of other origins: what the library does not know at all (§1.9, §4).
+//! Pages of other origins: what the library does not know at all (docs/protocol/engineio.md#cors).
 
 use crate::support::Binary;
 use crate::support::engineio::{Reply, Request, Session, Socket, Version, exchange};

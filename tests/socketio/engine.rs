@@ -1,4 +1,4 @@
-//! The engine.io below: ours, where the library's own would do otherwise (§4, 1, 2, 5–7 and 10).
+//! The engine.io below: ours, where the library's own would do otherwise (docs/protocol/engineio.md).
 //!
 //! Its tests in full are those of the `polling` transport, whose code it is.
 

@@ -1,4 +1,4 @@
-//! Bursts and long streams: everything arrives, once and in order (§3.2, §4: 12 and 15).
+//! Bursts and long streams: everything arrives, once and in order (docs/protocol/packets.md#order).
 
 use std::time::Duration;
 

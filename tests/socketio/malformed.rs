@@ -1,4 +1,4 @@
-//! Packets that are none: the connection is closed, and nobody else notices (§2.1–2.3).
+//! Packets that are none: the connection is closed, and nobody else notices (docs/protocol/socketio.md#packets).
 
 use crate::support::Binary;
 use crate::support::engineio::Packet;

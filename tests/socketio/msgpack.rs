@@ -1,4 +1,4 @@
-//! Clients with the msgpack parser: every packet is one binary message (§2.6).
+//! Clients with the msgpack parser: every packet is one binary message (docs/protocol/socketio.md#msgpack).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Names that no event may have: the connection is closed, as Node does it, or as the library does (§2.1, §4).
+//! Names that no event may have: the connection is closed, as Node does it, or as the library does
+//! (docs/protocol/socketio.md#packets).
 
 use crate::support::Binary;
 use crate::support::socketio::{Kind, Peer, text};

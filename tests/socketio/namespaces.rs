@@ -1,4 +1,4 @@
-//! Namespaces that do not exist, and packets for them (§2.2).
+//! Namespaces that do not exist, and packets for them (docs/protocol/socketio.md#namespaces).
 
 use serde_json::Value;
 

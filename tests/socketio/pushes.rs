@@ -1,4 +1,5 @@
-//! What the server tells unasked: the name of the event says what it is (§2.1).
+//! What the server tells unasked: the name of the event says what it is
+//! (docs/protocol/socketio.md#stellar-packets-as-events).
 
 use serde_json::{Value, json};
 use stellar::app::App;

@@ -1,4 +1,5 @@
-//! Readers that do not keep up: they are cut with a reason, really closed, and nobody else notices (§4: 12).
+//! Readers that do not keep up: they are cut with a reason, really closed, and nobody else notices
+//! (docs/protocol/limits.md#reading).
 
 use std::time::Instant;
 

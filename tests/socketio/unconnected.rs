@@ -1,4 +1,5 @@
-//! Clients that do not connect to anything: they have their time, and may say nothing else (§2.2).
+//! Clients that do not connect to anything: they have their time, and may say nothing else
+//! (docs/protocol/socketio.md#connecting).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! From polling to a WebSocket, and attempts that come to nothing (§1.6, §4).
+//! From polling to a WebSocket, and attempts that come to nothing (docs/protocol/engineio.md#upgrade).
 
 use std::time::Duration;
 

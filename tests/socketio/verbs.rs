@@ -1,4 +1,5 @@
-//! Events in, answers out: the name is the verb, the argument the rest of the packet (§2.1, §2.3).
+//! Events in, answers out: the name is the verb, the argument the rest of the packet
+//! (docs/protocol/socketio.md#stellar-packets-as-events).
 
 use serde_json::{Value, json};
 

@@ -38,7 +38,7 @@ pub fn json(status: StatusCode, json: impl Into<Bytes>) -> Response<Body> {
     answer(status, "application/json", json)
 }
 
-/// The answer to a refused handshake (Primus specification, §3.2).
+/// The answer to a refused handshake (docs/protocol/README.md#refusals).
 pub fn refusal(refusal: &Refusal) -> Response<Body> {
     refusal_with(refusal, |error| serde_json::json!({ "error": error }))
 }

@@ -150,7 +150,7 @@ impl Admitted {
 #[derive(Clone, Debug)]
 pub(crate) struct Subprotocol(pub(crate) http::HeaderValue);
 
-/// Why a handshake was turned away, and what the peer is told (Primus specification, §3.2 and §12).
+/// Why a handshake was turned away, and what the peer is told (docs/protocol/README.md#refusals).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// The HTTP status; 401 unless chosen otherwise.

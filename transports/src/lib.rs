@@ -98,7 +98,7 @@ pub struct Options {
 pub struct Entry {
     /// The transport's name.
     pub name: &'static str,
-    /// What Primus calls a server with this transport (Primus specification, §2.3).
+    /// What Primus calls a server with this transport (docs/protocol/primus.md#the-description).
     pub transformer: &'static str,
     /// Where its clients come in, as shown to people.
     pub doors: &'static [Door],

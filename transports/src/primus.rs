@@ -1,4 +1,4 @@
-//! Primus's control strings (Primus specification, §1 and §5): strings that begin with `primus::`.
+//! Primus's control strings (docs/protocol/primus.md#control-strings): strings that begin with `primus::`.
 //! They ride inside messages, so every transport that serves Primus clients uses this module. How a string becomes a
 //! message is the [`Controls`]' business: JSON, unless the server speaks something else.
 
@@ -92,7 +92,7 @@ pub fn is_reserved(text: &str) -> bool {
     json_string(text).is_some_and(|text| text.starts_with(PREFIX))
 }
 
-/// JSON text with U+2028 and U+2029 escaped, as Primus writes it (Primus specification, §6.1).
+/// JSON text with U+2028 and U+2029 escaped, as Primus writes it (docs/protocol/primus.md#escaping).
 /// In valid JSON they occur inside strings only, where the escape means the same.
 pub fn escape(text: &str) -> Cow<'_, str> {
     // Both characters begin with this byte, which is rare enough to make the second look cheap.
@@ -114,7 +114,7 @@ pub fn retry(after: std::time::Duration) -> String {
     format!("primus::server::retry::{}", after.as_millis())
 }
 
-/// The document at `<pathname>/spec`: five keys in this order (Primus specification, §2.3).
+/// The document at `<pathname>/spec`: five keys in this order (docs/protocol/primus.md#the-description).
 pub fn spec(
     ping_interval: Option<std::time::Duration>,
     pathname: &str,

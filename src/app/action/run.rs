@@ -1,4 +1,4 @@
-//! One call of an action, from the request to its outcome (Stellar specification, §8.2).
+//! One call of an action, from the request to its outcome (docs/protocol/packets.md#actions).
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

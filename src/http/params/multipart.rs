@@ -25,7 +25,7 @@ const PIECE: usize = 64 * 1024;
 /// from its start whenever bytes arrive, so without this a slow peer with a long one would keep it busy.
 const MAX_PART_HEAD: usize = 16 * 1024;
 
-/// RFC 2046, §5.1.1.
+/// RFC 2046 §5.1.1.
 const MAX_BOUNDARY: usize = 70;
 
 /// The files of one request.

@@ -1,4 +1,4 @@
-//! The dates of HTTP (RFC 9110, §5.6.7), to the second.
+//! The dates of HTTP (RFC 9110 §5.6.7), to the second.
 
 use time::{Date, Month, OffsetDateTime, Time};
 

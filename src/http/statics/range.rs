@@ -1,4 +1,4 @@
-//! The header `Range` (RFC 9110, §14.2): one range of bytes.
+//! The header `Range` (RFC 9110 §14.2): one range of bytes.
 
 use std::ops::Range;
 

@@ -80,7 +80,7 @@ impl Served {
 
     pub(super) fn wanted(&self, headers: &HeaderMap) -> Wanted {
         // A range of a file that has changed meanwhile would not fit to what the peer has. Weak tags do not count
-        // here (RFC 9110, §13.1.5), and ours all are.
+        // here (RFC 9110 §13.1.5), and ours all are.
         let is_current = headers.get(IF_RANGE).is_none_or(|validator| {
             self.modified.is_some() && parse_date(validator) == self.modified
         });

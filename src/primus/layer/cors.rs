@@ -115,7 +115,7 @@ fn list(names: &[HeaderName]) -> Option<HeaderValue> {
         .flatten()
 }
 
-/// Whether it is `null`, or begins with a scheme and has nothing escaped (§11).
+/// Whether it is `null`, or begins with a scheme and has nothing escaped (docs/protocol/primus.md#cors).
 fn is_plausible(origin: &HeaderValue) -> bool {
     let bytes = origin.as_bytes();
     let scheme = bytes.split(|byte| *byte == b':').next();
@@ -150,7 +150,7 @@ impl Layer for Cors {
             self.origins.warn(&head.headers);
         }
         if !is_permitted || !self.methods.contains(&head.method) {
-            // As Primus words it (§11).
+            // As Primus words it (docs/protocol/primus.md#cors).
             let text = format!(
                 "Invalid HTTP Access Control (CORS) request:\n  Origin: {}\n  Method: {}",
                 String::from_utf8_lossy(origin.as_bytes()),

@@ -15,7 +15,7 @@ use crate::primus::Value;
 const TEXT: [Form; 3] = [(16, 0xB0, 0), (0x1_0000, 0xD8, 2), (ALL, 0xD9, 4)];
 const BYTES: [Form; 3] = [(16, 0xA0, 0), (0x1_0000, 0xDA, 2), (ALL, 0xDB, 4)];
 
-/// BinaryPack in binary frames, with the choices of `binary-pack` (Primus specification, §6.3).
+/// BinaryPack in binary frames, with the choices of `binary-pack` (docs/protocol/primus.md#binarypack).
 ///
 /// It has no dates: a [`Value::Date`] is sent as the text that scripts show for it. `binary-pack` for Node cannot read
 /// numbers beyond 32 bits, nor write infinite ones or an empty `Buffer`; here they are like all others.

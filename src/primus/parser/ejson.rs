@@ -29,7 +29,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// EJSON in text frames, as `ejson` has it (Primus specification, §6.3).
+/// EJSON in text frames, as `ejson` has it (docs/protocol/primus.md#ejson).
 ///
 /// [Bytes](Value::Bytes) reach scripts as `Uint8Array`, [dates](Value::Date) as `Date`, and infinite numbers and NaN as
 /// what they are. Two things that EJSON has are objects here, in both directions: a regular expression is

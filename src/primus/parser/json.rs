@@ -11,7 +11,7 @@ use stellar_transports::{IncomingPayload, Payload, json, primus};
 use super::{MAX_VALUES, Parser, ParserError, too_many};
 use crate::primus::{Object, Value};
 
-/// JSON in text frames. A binary frame is not decoded: it is a [`Value::Bytes`] (Primus specification, §6.2).
+/// JSON in text frames. A binary frame is not decoded: it is a [`Value::Bytes`] (docs/protocol/primus.md#parsers).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

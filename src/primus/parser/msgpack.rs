@@ -40,7 +40,7 @@ mod extension {
     pub(super) const TIMESTAMP: u8 = 0xFF;
 }
 
-/// MessagePack in binary frames, with the choices of `primus-msgpack` (Primus specification, §6.3).
+/// MessagePack in binary frames, with the choices of `primus-msgpack` (docs/protocol/primus.md#messagepack).
 ///
 /// [Bytes](Value::Bytes) reach scripts as `Buffer` or `Uint8Array`, and [dates](Value::Date) as `Date`. From scripts
 /// also come: typed arrays and array buffers, which are bytes here; errors, which are objects; regular expressions,

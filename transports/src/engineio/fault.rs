@@ -1,4 +1,4 @@
-//! What a wrong request is answered with (§1.8).
+//! What a wrong request is answered with (docs/protocol/engineio.md#errors).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! Liveness (§1.4 and §1.11). Times are milliseconds of any clock that does not jump.
+//! Liveness (docs/protocol/engineio.md#heartbeat). Times are milliseconds of any clock that does not jump.
 
 use super::Protocol;
 

@@ -1,4 +1,5 @@
-//! JSONP, for browsers whose pages cannot send or read requests to other origins in any other way (§1.11).
+//! JSONP, for browsers whose pages cannot send or read requests to other origins in any other way
+//! (docs/protocol/engineio.md#jsonp).
 
 use std::borrow::Cow;
 

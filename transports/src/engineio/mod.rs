@@ -6,7 +6,7 @@
 //! frames ─► payload::encode ─► body of an answer     (what a client polls)
 //! ```
 //!
-//! Who calls it brings sockets and the time. Source: engine.io and socket.io specification, §1.
+//! Who calls it brings sockets and the time. The protocol: docs/protocol/engineio.md.
 
 mod fault;
 mod heartbeat;
@@ -35,7 +35,7 @@ pub(crate) enum Protocol {
     V4,
 }
 
-/// The data of the open packet: keys and order as clients know them (§1.3).
+/// The data of the open packet: keys and order as clients know them (docs/protocol/engineio.md#opening).
 pub(crate) fn open_packet(
     sid: &str,
     may_upgrade: bool,

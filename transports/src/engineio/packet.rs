@@ -1,4 +1,4 @@
-//! One packet: a type digit and data (§1.2).
+//! One packet: a type digit and data (docs/protocol/engineio.md#packets).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Payloads: several packets in one HTTP body (§1.5 and §1.11).
+//! Payloads: several packets in one HTTP body (docs/protocol/engineio.md#polling).
 //!
 //! Every reader goes over its input once and borrows from it; nothing is allocated per packet, so that a body of
 //! delimiters costs no more than its bytes.

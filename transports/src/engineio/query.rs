@@ -1,4 +1,4 @@
-//! The parameters of a request (§1.1).
+//! The parameters of a request (docs/protocol/engineio.md#requests).
 
 use std::borrow::Cow;
 

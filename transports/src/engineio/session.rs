@@ -12,7 +12,7 @@ pub(crate) enum Carrier {
     Socket,
 }
 
-/// How far the move to WebSocket is (§1.6).
+/// How far the move to WebSocket is (docs/protocol/engineio.md#upgrade).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upgrade {
     /// None is tried.
@@ -52,7 +52,7 @@ pub(crate) struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// The server has closed it; the client may still fetch what was left (§1.7).
+    /// The server has closed it; the client may still fetch what was left (docs/protocol/engineio.md#closing).
     Lingering,
     Over,
 }

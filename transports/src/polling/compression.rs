@@ -1,4 +1,4 @@
-//! Compression of answers (§1.3).
+//! Compression of answers (docs/protocol/engineio.md#compression).
 
 use std::io::Write as _;
 

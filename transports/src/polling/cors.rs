@@ -1,4 +1,4 @@
-//! What browsers are answered that ask before they ask (§1.9).
+//! What browsers are answered that ask before they ask (docs/protocol/engineio.md#cors).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,

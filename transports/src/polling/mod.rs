@@ -368,7 +368,8 @@ impl Transport for Polling {
             };
             carried_out.unwrap_or_else(|refused| {
                 refused.count(&context.metrics);
-                // A connection with an unread body cannot be used again, and a WebSocket's is not to be (§1.8).
+                // A connection with an unread body cannot be used again, and a WebSocket's is not to be
+                // (docs/protocol/engineio.md#errors).
                 refused.response(is_upgrade, is_upgrade || is_large)
             })
         };

@@ -66,7 +66,8 @@ impl Refused {
         metrics.count_refusal(reason);
     }
 
-    /// The answer. Where a WebSocket was asked for it is a text (§1.8). With `ends` it is the last of its connection.
+    /// The answer. Where a WebSocket was asked for it is a text (docs/protocol/engineio.md#errors). With `ends` it is
+    /// the last of its connection.
     pub(super) fn response(&self, is_upgrade: bool, ends: bool) -> Response<Body> {
         let mut response = match self {
             Self::Refusal(refusal) => body::refusal_with(refusal, |error| {

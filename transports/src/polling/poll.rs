@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::session::{Request, Session};
 use crate::engineio::{Answer, Fault, Jsonp};
 
-/// How long a GET is held while its client moves to a WebSocket (§1.6).
+/// How long a GET is held while its client moves to a WebSocket (docs/protocol/engineio.md#upgrade).
 const HOLD_WHILE_MOVING: Duration = Duration::from_millis(100);
 
 /// Waits for packets. When the client goes away, this future is dropped, and the session ends.

@@ -1,4 +1,5 @@
-//! WebSocket for engine.io: as the only carrier from the start, or taking over from polling (§1.6).
+//! WebSocket for engine.io: as the only carrier from the start, or taking over from polling
+//! (docs/protocol/engineio.md#upgrade).
 
 use std::io;
 use std::pin::Pin;

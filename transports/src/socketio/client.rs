@@ -246,7 +246,8 @@ impl Speaker for Arc<Client> {
         self.connect_by.store(by, Ordering::Relaxed);
         session.watch();
         let _only_once = self.session.set(Arc::downgrade(session));
-        // In version 4 the server connects clients to `/` by itself, and so speaks first (§2.5).
+        // In version 4 the server connects clients to `/` by itself, and so speaks first
+        // (docs/protocol/socketio.md#version-4).
         if self.protocol == Protocol::V3 && self.parser.set(Parser::Json).is_ok() {
             self.state.lock().is_deciding = true;
             self.expect_decision(session);

@@ -92,7 +92,7 @@ impl Dialect for SocketIo {
     }
 }
 
-/// An event, or the answer to one (§2.1 and §2.3). `attachments` is what comes between type and id.
+/// An event, or the answer to one (docs/protocol/socketio.md#packets). `attachments` is what comes between type and id.
 fn packet(message: &Message, attachments: &str, argument: &str) -> String {
     // Binary types are three more than those of text.
     let kind = |kind: u8| kind + 3 * u8::from(!attachments.is_empty());
@@ -111,7 +111,7 @@ fn name(message: &Message) -> &'static str {
     message.name().unwrap_or(MESSAGE)
 }
 
-/// The same as one map of msgpack (§2.6).
+/// The same as one map of msgpack (docs/protocol/socketio.md#msgpack).
 fn msgpack_packet(message: &Message, payload: &Payload) -> Vec<u8> {
     let mut packet = msgpack::Writer::default();
     packet.map(if message.ack().is_some() { 4 } else { 3 });
@@ -155,7 +155,8 @@ fn control(form: Form, parser: Parser, kind: u8, data: Option<&str>) -> Bytes {
     }
 }
 
-/// The client is connected to `/` (§2.2). Version 4 of the protocol has no room for the id.
+/// The client is connected to `/` (docs/protocol/socketio.md#connecting). Version 4 of the protocol has no room for the
+/// id.
 pub(super) fn connected(form: Form, parser: Parser, protocol: Protocol, id: &str) -> Bytes {
     let data = match protocol {
         Protocol::V4 => Some(json!({"sid": id}).to_string()),
@@ -180,7 +181,7 @@ pub(super) fn refused(form: Form, parser: Parser, protocol: Protocol, refusal: &
             };
             json!({"message": message.unwrap_or(reason), "data": data})
         }
-        // One value, which clients hand to their listeners as it is (§2.5).
+        // One value, which clients hand to their listeners as it is (docs/protocol/socketio.md#version-4).
         Protocol::V3 => error.clone(),
     };
     control(form, parser, 4, Some(&data.to_string()))

@@ -16,7 +16,7 @@ use super::inlet::ESCAPED;
 use super::msgpack::{self, Unwritten};
 use crate::{Incoming, IncomingPayload};
 
-/// Names that belong to the protocol's own events (§2.1).
+/// Names that belong to the protocol's own events (docs/protocol/socketio.md#packets).
 const RESERVED: [&str; 6] = [
     "connect",
     "connect_error",

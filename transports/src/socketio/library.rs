@@ -21,7 +21,7 @@ use super::stream::Stream;
 use crate::engineio::Protocol;
 use crate::{Handshake, Limits};
 
-/// How packets are written: text with attachments, or all in one (§2.6).
+/// How packets are written: text with attachments, or all in one (docs/protocol/socketio.md#msgpack).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parser {
     Json,

@@ -190,7 +190,8 @@ impl Subprotocol for SocketIoProtocol {
         "socketio"
     }
 
-    /// The application is asked when the client connects to `/`, because it shows who it is only then (§2.2).
+    /// The application is asked when the client connects to `/`, because it shows who it is only then
+    /// (docs/protocol/socketio.md#connecting).
     async fn admit(
         &self,
         protocol: Protocol,

@@ -1,4 +1,5 @@
-//! msgpack, as far as JSON goes with it: what `socket.io-msgpack-parser` sends and reads (§2.6).
+//! msgpack, as far as JSON goes with it: what `socket.io-msgpack-parser` sends and reads
+//! (docs/protocol/socketio.md#msgpack).
 //!
 //! Both directions are one pass without a tree in between, so that a message never takes a multiple of its own size.
 

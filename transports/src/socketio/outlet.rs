@@ -122,7 +122,7 @@ pub(super) const CONNECT: u8 = 0;
 const DISCONNECT: u8 = 1;
 const CONNECT_ERROR: u8 = 4;
 
-/// The type of a packet, and its namespace, which may end with the packet (§2.1).
+/// The type of a packet, and its namespace, which may end with the packet (docs/protocol/socketio.md#packets).
 pub(super) fn header(packet: &str) -> (u8, &str) {
     let kind = packet.bytes().next().unwrap_or(b'9').wrapping_sub(b'0');
     let (_, rest) = attachments(packet);
@@ -134,7 +134,8 @@ pub(super) fn header(packet: &str) -> (u8, &str) {
     (kind, namespace)
 }
 
-/// How many attachments a packet announces, and what follows its type and their number (§2.1).
+/// How many attachments a packet announces, and what follows its type and their number
+/// (docs/protocol/socketio.md#packets).
 pub(super) fn attachments(packet: &str) -> (usize, &str) {
     let rest = packet.get(1..).unwrap_or_default();
     if !packet.starts_with(['5', '6']) {

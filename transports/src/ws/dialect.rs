@@ -9,7 +9,7 @@ use crate::{Dialect, Message, Payload};
 /// Both write messages alike, so a room's message is encoded once for both.
 const ENCODING: &str = "websocket";
 
-/// Primus's: one JSON value per text frame, and control strings (Primus specification, §1).
+/// Primus's: one JSON value per text frame, and control strings (docs/protocol/primus.md#control-strings).
 #[derive(Debug)]
 pub(super) struct Primus;
 

@@ -73,7 +73,7 @@ impl Language for Json {
     }
 }
 
-/// Primus closes without a code, on engine.io too (Primus specification, §4.1 and §4.2); a code tells the others, and
+/// Primus closes without a code, on engine.io too (docs/protocol/primus.md#closing); a code tells the others, and
 /// us, more.
 pub(crate) fn close_frame(reason: &CloseReason, speaks_primus: bool) -> Bytes {
     match reason {

@@ -120,7 +120,7 @@ impl Transport for Ws {
     }
 }
 
-/// As Primus answers a refused upgrade (Primus specification, §3.2): the connection ends with it.
+/// As Primus answers a refused upgrade (docs/protocol/primus.md#refusals): the connection ends with it.
 fn refused(mut response: Response<Body>) -> Response<Body> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
