@@ -3,6 +3,8 @@
 //! The script itself is written and built in `client-js/`; here its settings are filled in. Nothing else is
 //! templated, so what is tested there is what is served here.
 
+mod response;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 

@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+mod address;
 pub mod app;
 pub mod client_script;
 pub mod config;

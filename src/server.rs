@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use stellar_transports::{Budget, Transport};
 
+use crate::address::canonical_networks;
 use crate::app::files::{Links, Places};
 use crate::app::{App, Error};
 use crate::client_script::Scripts;
 use crate::config::{Config, ConfigError, check_transports};
 use crate::engine::{Engine, Handler, Incoming, Spark};
-use crate::http::address::canonical_networks;
 use crate::http::{
     Api, BodyLimits, Bound, RouteError, Router, Routes, ServeError, Settings, Site, SocketIoClient,
     StaticOptions, Store,

@@ -34,10 +34,11 @@ use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::crowd::Group;
+use super::gate;
 use super::listener::{Security, Settings};
 use super::places::Place;
 use super::router::Router;
-use super::{address, gate};
+use crate::address::{self, Forwarding};
 
 /// Most header bytes that a request may have; hyper answers 431 above. It does so above 100 headers, too, and is not told:
 /// a limit that is set makes it keep the places of headers on the heap.
@@ -294,7 +295,7 @@ impl Requests {
             self.is_secure,
             request.headers(),
             &self.trusted,
-            &crate::primus::layer::Forwarding::XForwardedFor,
+            &Forwarding::XForwardedFor,
         );
         if let Some(hosts) = address::hosts(self.remote.ip(), request.headers(), &self.trusted) {
             request.extensions_mut().insert(hosts);

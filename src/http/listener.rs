@@ -16,13 +16,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::connection;
 use super::crowd::Crowd;
 use super::places::{Full, Place, Places};
 use super::router::Router;
-use super::{address, connection};
+use crate::address::{self, Forwarding};
 use crate::app::App;
 use crate::engine::{FAREWELL_TIMEOUT, Hub, at_random};
-use crate::primus::layer::Forwarding;
 use crate::service::Mounted;
 use crate::signals::Signals;
 

@@ -1,6 +1,5 @@
 //! HTTP: the one port that everything comes in by.
 
-pub(crate) mod address;
 mod api;
 mod connection;
 mod crowd;
@@ -21,7 +20,7 @@ pub(crate) use fuzz::params as fuzz_params;
 pub use listener::{Bound, Drain, ServeError};
 pub(crate) use listener::{Security, Settings, Site};
 pub(crate) use params::{BodyLimits, Store};
-pub(crate) use router::{Router, serve_script};
+pub(crate) use router::Router;
 pub use routes::{Route, RouteMethod};
 pub(crate) use routes::{RouteError, Routes};
 pub(crate) use socketio_client::SocketIoClient;

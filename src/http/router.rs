@@ -6,18 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
-use http::header::{IF_NONE_MATCH, VARY};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::HeaderValue;
+use http::{Method, Request, Response, StatusCode};
 use ipnet::IpNet;
 use prometheus_client::registry::Registry;
-use stellar_transports::{
-    Body, Context, Entry, Paths, Peer, REGISTRY, Transport, accept, body, primus,
-};
+use stellar_transports::{Body, Context, Entry, Paths, Peer, REGISTRY, Transport, body, primus};
 
 use super::api::Api;
 use super::socketio_client::SocketIoClient;
-use crate::client_script::{Script, Scripts};
+use crate::client_script::Scripts;
 use crate::primus::{Endpoint, Libraries};
 
 /// Paths that no transport can have.
@@ -215,7 +212,7 @@ impl Router {
         });
         if let Some(script) = self.scripts.find(path, wanted.as_deref()) {
             return match script {
-                Ok(script) => serve_script(request.headers(), script),
+                Ok(script) => script.response(request.headers()),
                 Err(names) => body::text(
                     StatusCode::NOT_FOUND,
                     format!(
@@ -322,47 +319,4 @@ fn is_operation(request: &Request<Body>) -> bool {
 
 fn not_found() -> Response<Body> {
     body::text(StatusCode::NOT_FOUND, "not found\n")
-}
-
-/// Answers with a script, or that it has not changed.
-pub(crate) fn serve_script(headers: &HeaderMap, script: &Script) -> Response<Body> {
-    let takes_gzip = accept::takes(headers, "gzip");
-    let takes_gzip = takes_gzip && !script.gzip.is_empty();
-    let etag = &script.etags[usize::from(takes_gzip)];
-    let is_known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|tag| tag.trim().trim_start_matches("W/"))
-        .any(|tag| tag == "*" || tag == etag);
-    let mut response = if is_known {
-        let mut response = Response::new(body::full(""));
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else if takes_gzip {
-        Response::new(body::full(script.gzip.clone()))
-    } else {
-        Response::new(body::full(script.raw.clone()))
-    };
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("max-age=60, must-revalidate, public"),
-    );
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    // Pages of other origins may load it as a module; it holds nothing that is not public.
-    let anyone = HeaderValue::from_static("*");
-    headers.insert(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
-    if let Ok(etag) = HeaderValue::from_str(etag) {
-        headers.insert(ETAG, etag);
-    }
-    if takes_gzip && !is_known {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
 }

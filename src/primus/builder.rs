@@ -16,8 +16,8 @@ use super::parser::{Json, Parser};
 use super::server::{Primus, Shared};
 use super::transform::{BoxError, Transforms};
 use super::{CloseReason, Direction, Packet, Plugin, PrimusError, Spark, SparkError, Transform};
+use crate::address::canonical_networks;
 use crate::engine::{Hub, Rates};
-use crate::http::address::canonical_networks;
 
 pub(super) type Authorize =
     Box<dyn for<'a> Fn(&'a mut Handshake) -> BoxFuture<'a, Result<(), Refusal>> + Send + Sync>;

@@ -7,10 +7,10 @@ mod standard;
 use std::fmt;
 use std::sync::Arc;
 
+pub use crate::address::Forwarding;
 use async_trait::async_trait;
 pub use cors::Cors;
 pub(crate) use forwarded::Forwarded;
-pub use forwarded::Forwarding;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use parking_lot::RwLock;

@@ -10,7 +10,6 @@ use stellar_transports::{Body, body, primus};
 use super::server::Shared;
 use crate::client_script::{Format, Script, script_safe};
 use crate::config::Config;
-use crate::http::serve_script;
 
 const SCRIPT: &str = include_str!("../../client-js/wrap/primus.js");
 const MODULE: &str = include_str!("../../client-js/wrap/primus-module.js");
@@ -259,7 +258,7 @@ impl Libraries {
             Some(wanted) => self.by_transport.iter().find(|(name, _)| *name == wanted),
         };
         Some(match found {
-            Some((_, scripts)) => serve_script(headers, &scripts[format]),
+            Some((_, scripts)) => scripts[format].response(headers),
             None if self.by_transport.is_empty() => body::text(
                 StatusCode::NOT_FOUND,
                 "no transport of this server is one that Primus's clients speak\n",

@@ -3,24 +3,11 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use http::HeaderName;
 use ipnet::IpNet;
 use stellar_transports::Refusal;
 
 use super::{Exchange, Layer, Next};
-use crate::http::address;
-
-/// Which header trusted proxies write the client's address into.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Forwarding {
-    /// `X-Forwarded-For`, with `X-Forwarded-Port` and `X-Forwarded-Proto`.
-    #[default]
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-    /// A header with one address in it: `x-real-ip`, `fastly-client-ip`, `cf-connecting-ip`.
-    Header(HeaderName),
-}
+use crate::address::{self, Forwarding};
 
 /// Finds the client's address.
 #[derive(Clone, Debug)]

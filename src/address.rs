@@ -6,8 +6,6 @@ use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN, REFERER};
 use ipnet::IpNet;
 use stellar_transports::{ForwardedHosts, Peer};
 
-use crate::primus::layer::Forwarding;
-
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static HOSTS: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -15,6 +13,18 @@ static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Most hosts of one request that count.
 const MAX_HOSTS: usize = 8;
+
+/// Which header trusted proxies write the client's address into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `X-Forwarded-For`, with `X-Forwarded-Port` and `X-Forwarded-Proto`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// A header with one address in it: `x-real-ip`, `fastly-client-ip`, `cf-connecting-ip`.
+    Header(HeaderName),
+}
 
 /// The peer of a request that came over a socket from `socket`.
 ///
