@@ -8,16 +8,17 @@ LIMIT := $(if $(shell command -v timeout),timeout -k 10 2700)
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help test plan lint rust docs fuzz stress count client-js clients python browser demo bench dist
+.PHONY: help test plan lint rust docs fuzz stress count client-js client-packages clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: plan lint rust docs fuzz count client-js clients python browser ## Run all tests, installing what they need
+test: plan lint rust docs fuzz count ## Run all tests, installing what they need
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients browser client-js python
 	@echo "all tests passed"
 
 plan:
-	@echo "make test: nine steps, half an hour or so on two cores when nothing is built yet; about 5 GB in target/."
+	@echo "make test: nine steps, half an hour or so on two cores when nothing is built yet; about 5 GB in target/. The last four run in pairs."
 	@echo "It installs npm packages and a Python environment below this folder, and on Debian as root, where they are missing,"
 	@echo "python3-venv, chromium and valgrind. Only failures are listed; each step ends with its totals."
 
@@ -59,10 +60,10 @@ client-js: ## The client library: unit tests, types, ES5, size, drift of dist/
 	$(SAY)
 	@cd client-js && npm ci --silent && $(LIMIT) npm test --silent
 
-clients: ## Real npm clients against the server and the examples
+clients: client-packages ## Real npm clients against the server and the examples
 	$(SAY)
 	@cargo build --workspace --bins --examples --quiet
-	@cd tests/clients && npm ci --silent && $(LIMIT) npm test --silent
+	@cd tests/clients && $(LIMIT) npm test --silent
 
 python: ## python-engineio against the server
 	$(SAY)
@@ -70,11 +71,14 @@ python: ## python-engineio against the server
 	@tests/python/install
 	@$(LIMIT) tests/.python/bin/python -BW ignore::ResourceWarning -m unittest discover --quiet -s tests/python
 
-browser: ## Chromium against the server and the examples
+# Two suites use them, at the same time.
+client-packages:
+	@cd tests/clients && npm ci --silent
+
+browser: client-packages ## Chromium against the server and the examples
 	$(SAY)
 	@cargo build --workspace --bins --examples --quiet
 	@tests/browser/install-chromium
-	@cd tests/clients && npm ci --silent
 	@cd tests/browser && npm ci --silent && $(LIMIT) npm test --silent
 
 dist: ## Rebuild client-js/dist
