@@ -4,19 +4,19 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::half::Half;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::outbox::{Life, Outbox};
 use crate::sweep::Place;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 use crate::turn;
 use crate::{
     Address, Admitted, CloseReason, Context, Dialect, Event, Holding, Incoming, Message, Socket,
@@ -662,11 +662,7 @@ impl Connection {
     }
 
     /// Notes that the socket takes nothing more; or, of one that has `taken` some of what it keeps, that it does.
-    fn stall(
-        self: &Arc<Self>,
-        mut outbox: parking_lot::MutexGuard<'_, Outbox>,
-        taken: Option<u64>,
-    ) {
+    fn stall(self: &Arc<Self>, mut outbox: MutexGuard<'_, Outbox>, taken: Option<u64>) {
         let taken = taken.unwrap_or(outbox.taken);
         let has_taken = std::mem::replace(&mut outbox.taken, taken) != taken;
         let was_stalled = outbox.stalled_since.is_some();
@@ -698,7 +694,7 @@ impl Connection {
     }
 
     /// Arranges for what is in the outbox to be written: at the end of this thread's turn, or by the task.
-    fn schedule(self: &Arc<Self>, mut outbox: parking_lot::MutexGuard<'_, Outbox>) {
+    fn schedule(self: &Arc<Self>, mut outbox: MutexGuard<'_, Outbox>) {
         if outbox.stalled_since.is_some() {
             // The task waits for the socket already, and goes on by itself.
         } else if outbox.bytes() > FLUSH_EARLY {
@@ -716,7 +712,7 @@ impl Connection {
 
     /// Wakes the task after the lock is released.
     #[allow(clippy::unused_self, reason = "reads as the connection's own step")]
-    fn wake<T>(&self, mut outbox: parking_lot::MutexGuard<'_, Outbox>, result: T) -> T {
+    fn wake<T>(&self, mut outbox: MutexGuard<'_, Outbox>, result: T) -> T {
         let waker = outbox.waker.take();
         drop(outbox);
         if let Some(waker) = waker {

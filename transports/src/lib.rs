@@ -50,6 +50,7 @@ mod socket;
 #[cfg(feature = "socketio")]
 pub mod socketio;
 mod sweep;
+mod sync;
 mod transport;
 mod turn;
 #[cfg(feature = "ws")]

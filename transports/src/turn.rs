@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::Connection;
+use crate::sync::thread_local;
 
 thread_local! {
     /// The connections that the turn of this thread has written to; `None` outside a turn.
@@ -26,7 +27,8 @@ pub struct Turn {
 impl Turn {
     /// Begins a turn.
     pub fn begin() -> Self {
-        let is_outermost = TURN.with_borrow_mut(|turn| {
+        let is_outermost = TURN.with(|turn| {
+            let mut turn = turn.borrow_mut();
             let is_outermost = turn.is_none();
             if is_outermost {
                 *turn = Some(Vec::new());
@@ -43,7 +45,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.is_outermost {
-            let connections = TURN.take().unwrap_or_default();
+            let connections = TURN.with(RefCell::take).unwrap_or_default();
             for connection in connections {
                 connection.flush_turn();
             }
@@ -53,8 +55,9 @@ impl Drop for Turn {
 
 /// Adds a connection to this thread's turn. Returns false if there is none.
 pub(crate) fn join(connection: &Arc<Connection>) -> bool {
-    TURN.with_borrow_mut(|turn| {
-        let Some(connections) = turn else {
+    TURN.with(|turn| {
+        let mut turn = turn.borrow_mut();
+        let Some(connections) = &mut *turn else {
             return false;
         };
         connections.push(Arc::clone(connection));

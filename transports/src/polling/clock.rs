@@ -3,11 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::session::Session;
 use crate::engineio::Timing;
+use crate::sync::Mutex;
 
 /// Bounds of a tick, in ms. A session is looked at no more than one tick late.
 const SHORTEST_TICK: u64 = 5;

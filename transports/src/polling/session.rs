@@ -1,11 +1,10 @@
 //! One session: engine.io's state, the connection that the engine knows, and who waits for either.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
@@ -13,6 +12,7 @@ use super::form::Form;
 use super::speaker::Speaker;
 use super::table::{Place, Sid, Table};
 use crate::engineio::{self, Beat, Carrier, Misfit, Packet, Phase, Protocol, Reaction, Timing};
+use crate::sync::{AtomicBool, Mutex};
 use crate::{
     Admitted, CloseReason, Connection, Context, Incoming, IncomingPayload, Initiator, Payload,
     Socket,
