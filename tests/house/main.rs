@@ -1,6 +1,8 @@
 //! Rules about this repository, as ordinary tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// What may be depended on.
+mod dependencies;
 /// What is published.
 mod package;
 /// What texts refer to.
