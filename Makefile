@@ -5,10 +5,12 @@ SHELL := /bin/bash
 export STELLAR_BIN := $(CURDIR)/target/debug/stellar
 # A test process that something keeps alive fails here, and does not hang.
 LIMIT := $(if $(shell command -v timeout),timeout -k 10 2700)
+# Each is linted without the others.
+FEATURES := ws polling socketio tls
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help test plan lint rust docs fuzz stress count client-js client-packages clients python browser demo bench dist
+.PHONY: help check test plan lint rust docs fuzz stress count client-js client-packages clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,11 +24,21 @@ plan:
 	@echo "It installs npm packages and a Python environment below this folder, and on Debian as root, where they are missing,"
 	@echo "python3-venv, chromium and valgrind. Only failures are listed; each step ends with its totals."
 
-lint: ## Formatting and clippy, warnings denied
+lint: ## Formatting and clippy, warnings denied; each feature alone
 	$(SAY)
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --quiet -- -D warnings
 	@cargo clippy --quiet --no-default-features -- -D warnings
+	@for feature in $(FEATURES); do \
+		cargo clippy --quiet --no-default-features --features $$feature -- -D warnings || exit 1; \
+	done
+
+check: ## Formatting, clippy, unit and conformance tests: what to run before each commit
+	$(SAY)
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@cargo nextest run --workspace --lib --bins --test conformance --test house \
+		--no-fail-fast --cargo-quiet --status-level fail --final-status-level fail
 
 rust: ## Rust tests
 	$(SAY)
