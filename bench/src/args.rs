@@ -77,6 +77,8 @@ pub(crate) enum Scenario {
     Connect,
     /// Connect, join, close
     Churn,
+    /// Clients come all at once while others ask
+    Storm,
     /// Two server threads against one
     Threads,
     /// WebSocket members among others
@@ -105,6 +107,8 @@ pub(crate) struct Effort {
     pub(crate) idle_sessions: usize,
     /// Connections that connect and join.
     pub(crate) connects: usize,
+    /// Connections that come at once.
+    pub(crate) storm: usize,
     /// Cycles of churn.
     pub(crate) cycles: usize,
     /// Cycles after which memory is compared.
@@ -142,6 +146,7 @@ impl Args {
                 idle_connections: 1_000,
                 idle_sessions: 500,
                 connects: 1_000,
+                storm: 2_000,
                 cycles: 1_000,
                 many_cycles: 5_000,
                 settle: Duration::from_secs(1),
@@ -154,6 +159,7 @@ impl Args {
                 idle_connections: 10_000,
                 idle_sessions: 4_000,
                 connects: 8_000,
+                storm: 10_000,
                 cycles: 8_000,
                 many_cycles: 50_000,
                 settle: Duration::from_secs(2),

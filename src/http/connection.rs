@@ -70,6 +70,7 @@ pub(super) async fn serve(
     if !has_begun {
         return;
     }
+    router.context.turnstile.turn().await;
     let desk = Arc::new(Desk::default());
     let mut ahead = ahead.freeze();
     loop {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use ipnet::IpNet;
-use stellar_transports::{Body, CloseReason, Peer, Permit, Socket};
+use stellar_transports::{Body, CloseReason, Peer, Permit, Socket, Turnstile};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -30,6 +30,8 @@ use crate::signals::Signals;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted: enough for all clients of a restarted server to come back at once.
 const BACKLOG: u32 = 4096;
+/// Connections that are accepted before others have their turn.
+const AT_ONCE: usize = 16;
 /// How long somebody who was let in for a health check may take to ask.
 const RESERVED_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long nothing more is said of those who found no place.
@@ -313,7 +315,13 @@ async fn accept(
     let mut crowd = Crowd::new(settings.max_connections, stop.clone());
     let mut is_failing = false;
     let mut refusals = Refusals::default();
+    let mut accepted = 0;
     loop {
+        if accepted == AT_ONCE {
+            accepted = 0;
+            tokio::task::yield_now().await;
+        }
+        accepted += 1;
         let (stream, peer) = match listener.accept().await {
             Ok((stream, peer)) => {
                 is_failing = false;
@@ -352,7 +360,8 @@ async fn accept(
         }
         let (router, stop, group) = (Arc::clone(&router), stop.clone(), crowd.admit());
         sockets.spawn(async move {
-            if let Some(socket) = secure(stream, &place, &settings).await {
+            if let Some(socket) = secure(stream, &place, &settings, &router.context.turnstile).await
+            {
                 connection::serve(socket, place, peer, router, settings, (group, stop)).await;
             }
         });
@@ -464,7 +473,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Prepares a socket; `None` if its TLS handshake fails or takes too long.
-async fn secure(stream: TcpStream, place: &Arc<Place>, settings: &Settings) -> Option<Socket> {
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(unused_variables, reason = "without TLS nothing costs much here")
+)]
+async fn secure(
+    stream: TcpStream,
+    place: &Arc<Place>,
+    settings: &Settings,
+    turnstile: &Turnstile,
+) -> Option<Socket> {
     // Answers are written whole, so waiting for more would only add delay.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot switch off Nagle's algorithm");
@@ -476,18 +494,22 @@ async fn secure(stream: TcpStream, place: &Arc<Place>, settings: &Settings) -> O
         Security::Tls(acceptor) => {
             use stellar_transports::Counted;
 
-            let handshake = tokio::time::timeout(
-                settings.header_timeout,
-                acceptor.accept(Counted::new(stream)),
-            );
+            let limit = settings.header_timeout;
             // In a box: the task that waits for it has to keep its size.
-            match Box::pin(handshake).await {
-                Ok(Ok(stream)) => Some(Socket::tls(stream, Some(permit))),
-                Ok(Err(error)) => {
+            let handshake = Box::pin(async move {
+                let began = Instant::now();
+                tokio::time::timeout(limit, stream.readable()).await??;
+                let left = limit.saturating_sub(began.elapsed());
+                // The signature costs more than all the rest.
+                turnstile.turn().await;
+                tokio::time::timeout(left, acceptor.accept(Counted::new(stream))).await?
+            });
+            match handshake.await {
+                Ok(stream) => Some(Socket::tls(stream, Some(permit))),
+                Err(error) => {
                     tracing::debug!(%error, "TLS handshake failed");
                     None
                 }
-                Err(_) => None,
             }
         }
     }

@@ -53,6 +53,7 @@ mod sweep;
 mod sync;
 mod transport;
 mod turn;
+mod turnstile;
 #[cfg(feature = "ws")]
 pub mod ws;
 
@@ -77,6 +78,7 @@ pub use socket::{Permit, Socket};
 pub use sweep::Sweep;
 pub use transport::{Body, BodyError, Bus, Context, Event, Limits, Transport};
 pub use turn::Turn;
+pub use turnstile::Turnstile;
 
 /// The options of all built-in transports, each nested under its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

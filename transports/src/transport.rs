@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::primus::{Controls, JsonControls};
 use crate::{
     Admitted, Budget, CloseReason, Connection, Handshake, Incoming, Metrics, Origins, Peer,
-    Refusal, Sweep, Verdict,
+    Refusal, Sweep, Turnstile, Verdict,
 };
 
 /// The body of every HTTP request and answer.
@@ -157,6 +157,8 @@ pub struct Context {
     pub budget: Budget,
     /// Heartbeats and deadlines of all connections.
     pub sweep: Sweep,
+    /// Where handshakes wait for their turn.
+    pub turnstile: Turnstile,
     /// The tasks of open connections, for a drain to wait for.
     pub tasks: TaskTracker,
     is_draining: AtomicBool,
@@ -266,6 +268,7 @@ impl Context {
             subprotocols,
             controls,
             metrics,
+            turnstile: Turnstile::default(),
             tasks: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
         });

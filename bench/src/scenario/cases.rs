@@ -1,7 +1,7 @@
 //! All comparisons.
 
 use super::case::{Case, Group};
-use super::{Echo, FanOut, Load, Paced, Run, churn, idle};
+use super::{Echo, FanOut, Load, Paced, Run, churn, idle, storm};
 use crate::args::{Effort, Scenario};
 use crate::client::Transport;
 use crate::client::packet::Request;
@@ -30,6 +30,7 @@ impl Case {
             Scenario::Idle50k => table.idle(50_000),
             Scenario::Connect => table.connect(),
             Scenario::Churn => table.churn(),
+            Scenario::Storm => table.storm(),
             Scenario::Threads => table.threads(),
             Scenario::Mixed => table.mixed(),
             Scenario::PollEcho => table.poll_echo(),
@@ -192,6 +193,24 @@ impl Cases {
             Case::new(Group::Connections, title, ours(many_cycles))
                 .headed_by(churn::GROWTH)
                 .aiming(churn::GROWTH, 2.0),
+        ]
+    }
+
+    fn storm(self) -> Vec<Case> {
+        let case = |transport, connections| {
+            let ours = self.ours(transport, Load::Storm { connections });
+            let title = format!(
+                "{} {} clients come at once",
+                whole(connections),
+                transport.name()
+            );
+            Case::new(Group::Connections, title, ours).aiming(storm::P50, 2.0)
+        };
+        let (ws, socketio) = (self.effort.storm, self.effort.storm * 3 / 10);
+        vec![
+            case(Transport::Ws, ws),
+            case(Transport::Socketio, socketio),
+            case(Transport::Polling, socketio),
         ]
     }
 

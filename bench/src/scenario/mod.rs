@@ -12,6 +12,7 @@ mod idle;
 mod mixed;
 mod opening;
 mod paced;
+mod storm;
 
 use anyhow::{Context, Result};
 
@@ -54,6 +55,9 @@ enum Load {
     Churn {
         cycles: usize,
     },
+    Storm {
+        connections: usize,
+    },
 }
 
 /// The outcome of one run.
@@ -72,6 +76,7 @@ impl Run {
             Load::Idle { .. } => idle::figures(self.transport),
             Load::Connect { .. } => connect::FIGURES,
             Load::Churn { .. } => churn::FIGURES,
+            Load::Storm { .. } => storm::FIGURES,
         }
     }
 
@@ -88,6 +93,7 @@ impl Run {
             })
             | Load::Mixed { members, others } => members + 2 * others,
             Load::Churn { .. } => opening::AT_ONCE,
+            Load::Storm { connections } => connections + storm::ESTABLISHED as usize,
         };
         match self.transport {
             Transport::Ws | Transport::Socketio => connections,
@@ -160,6 +166,7 @@ impl Run {
             Load::Idle { connections } => idle::run(door, pid, effort, connections).await,
             Load::Connect { connections } => connect::run(door, pid, effort, connections).await,
             Load::Churn { cycles } => churn::run(door, pid, effort, cycles).await,
+            Load::Storm { connections } => storm::run(door, pid, effort, connections).await,
         }
     }
 }

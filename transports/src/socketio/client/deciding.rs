@@ -20,6 +20,7 @@ impl Client {
         let Some(session) = self.session() else {
             return false;
         };
+        session.connection().context().turnstile.turn().await;
         // There is one at a time, and none after the first that was let in.
         let handshake = self.handshake.lock().take();
         let Some(handshake) = handshake else {
