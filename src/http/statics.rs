@@ -4,7 +4,6 @@
 //! A file on disk is in memory as a whole only if it is small. It is closed when its last byte was read, when the peer
 //! goes away, and at once if the answer needs none of it.
 
-mod date;
 mod range;
 mod served;
 

@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::ops::Range;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -16,7 +16,7 @@ use sha1::{Digest, Sha1};
 use stellar_transports::{Body, body};
 
 use super::range::Wanted;
-use super::{StaticOptions, date, set};
+use super::{StaticOptions, set};
 use crate::app::files::Found;
 
 /// A file as its headers describe it.
@@ -27,8 +27,8 @@ pub(super) struct Served {
     pub(super) length: u64,
     /// In quotes, without the mark of weak tags.
     tag: Option<String>,
-    /// Seconds since 1970.
-    modified: Option<i64>,
+    /// Seconds since 1970, as far as HTTP has dates for them.
+    modified: Option<u64>,
 }
 
 impl Served {
@@ -50,7 +50,9 @@ impl Served {
             mime,
             length,
             tag,
-            modified: since.and_then(|since| i64::try_from(since.as_secs()).ok()),
+            modified: since
+                .map(|since| since.as_secs())
+                .filter(|seconds| *seconds <= LAST_DATE),
         }
     }
 
@@ -139,7 +141,8 @@ impl Served {
         if let Some(tag) = &self.tag {
             set(&mut response, ETAG, format!("W/{tag}"));
         }
-        if let Some(date) = self.modified.and_then(date::format) {
+        if let Some(seconds) = self.modified {
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
             set(&mut response, LAST_MODIFIED, date);
         }
         response
@@ -167,6 +170,12 @@ fn values<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .flat_map(|list| list.split(',').map(str::trim))
 }
 
-fn parse_date(value: &HeaderValue) -> Option<i64> {
-    date::parse(value.to_str().ok()?)
+/// The last second of the year 9999. Years of HTTP's dates have four digits, and `httpdate` panics beyond.
+const LAST_DATE: u64 = 253_402_300_799;
+
+/// A date as seconds since 1970.
+fn parse_date(value: &HeaderValue) -> Option<u64> {
+    let date = httpdate::parse_http_date(value.to_str().ok()?).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }

@@ -75,24 +75,26 @@ async fn no_cache_asks_for_the_file_itself() {
 #[tokio::test]
 async fn dates_decide_where_there_is_no_tag() {
     let site = Site::new();
-    let tomorrow = date::format(i64::MAX >> 26).unwrap();
+    let later = "Fri, 31 Dec 9999 23:59:59 GMT";
     for (since, status) in [
         // The file changed later within this second.
         (CHANGED_TEXT, 304),
         ("Sat, 02 Jan 2016 03:04:06 GMT", 304),
         ("Sat, 02 Jan 2016 03:04:04 GMT", 200),
         ("Fri, 01 Jan 2016 03:04:05 GMT", 200),
-        (&tomorrow, 304),
+        (later, 304),
         ("Saturday, 02-Jan-16 03:04:05 GMT", 304),
         ("Sat Jan  2 03:04:05 2016", 304),
         ("yesterday", 200),
+        ("Fri, 30 Feb 2035 03:04:05 GMT", 200),
+        ("Fri, 31 Dec 9999 23:59:59 CET", 200),
         ("", 200),
     ] {
         let response = site.get_with(PATH, IF_MODIFIED_SINCE, since).await;
         assert_eq!(response.status(), status, "{since}");
     }
     // Embedded files have no date.
-    let response = site.get_with("/built/in.js", IF_MODIFIED_SINCE, &tomorrow);
+    let response = site.get_with("/built/in.js", IF_MODIFIED_SINCE, later);
     assert_eq!(response.await.status(), 200);
 }
 
@@ -238,52 +240,4 @@ async fn conditions_go_before_ranges() {
     let site = Site::new();
     let headers = [(RANGE, "bytes=99-"), (IF_NONE_MATCH, "*")];
     assert_eq!(site.ask(Method::GET, PATH, &headers).await.status(), 304);
-}
-
-#[test]
-fn dates_are_written_and_read() {
-    for (timestamp, text) in [
-        (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
-        (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
-        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
-    ] {
-        assert_eq!(date::format(timestamp).unwrap(), text);
-        assert_eq!(date::parse(text), Some(timestamp), "{text}");
-    }
-    assert_eq!(date::format(253_402_300_800), None);
-    assert_eq!(date::format(-70_000_000_000), None);
-    assert_eq!(date::format(i64::MAX), None);
-    assert_eq!(date::format(i64::MIN), None);
-    assert_eq!(
-        date::parse("Sunday, 06-Nov-94 08:49:37 GMT"),
-        Some(784_111_777)
-    );
-    assert_eq!(date::parse("Sun Nov  6 08:49:37 1994"), Some(784_111_777));
-    assert_eq!(
-        date::parse("Sunday, 06-Nov-16 08:49:37 GMT"),
-        date::parse("Sun, 06 Nov 2016 08:49:37 GMT")
-    );
-}
-
-#[test]
-fn what_is_no_date_is_not_read() {
-    for text in [
-        "",
-        "GMT",
-        "Sun, 06 Nov 1994 08:49:37",
-        "Sun, 06 Nov 1994 08:49:37 CET",
-        "Sun, 06 Nov 1994 08:49 GMT",
-        "Sun, 06 Nov 1994 08:49:37:00 GMT",
-        "Sun, 06 Nov 1994 24:00:00 GMT",
-        "Sun, 30 Feb 1994 08:49:37 GMT",
-        "Sun, 06 Foo 1994 08:49:37 GMT",
-        "Sun, 06 11 1994 08:49:37 GMT",
-        "Sun, 06 Nov 99999999999 08:49:37 GMT",
-        "Sun, -1 Nov 1994 08:49:37 GMT GMT",
-        "1994-11-06T08:49:37Z",
-    ] {
-        assert_eq!(date::parse(text), None, "{text}");
-    }
 }
