@@ -140,7 +140,7 @@ impl Chat {
         }
     }
 
-    /// Creates a room. Also known as `add`.
+    /// Creates a room.
     ///
     /// # Errors
     ///
@@ -154,15 +154,6 @@ impl Chat {
         } else {
             Err(Error::RoomExists(room.to_owned()))
         }
-    }
-
-    /// See [`create`](Self::create).
-    ///
-    /// # Errors
-    ///
-    /// As `create`.
-    pub fn add(&self, room: &str) -> Result<(), Error> {
-        self.create(room)
     }
 
     /// Destroys a room: tells its members by the room event `destroy`, runs their `on_leave` hooks, whatever those
@@ -208,7 +199,7 @@ impl Chat {
         self.hub.rooms()
     }
 
-    /// The members of a room. Also known as `room_status`.
+    /// The members of a room.
     ///
     /// # Errors
     ///
@@ -253,16 +244,7 @@ impl Chat {
         self.hub.members_count(room).unwrap_or(0)
     }
 
-    /// See [`status`](Self::status).
-    ///
-    /// # Errors
-    ///
-    /// As `status`.
-    pub fn room_status(&self, room: &str) -> Result<RoomStatus, Error> {
-        self.status(room)
-    }
-
-    /// Adds the connection with this id to a room. Also known as `add_member`.
+    /// Adds the connection with this id to a room.
     ///
     /// # Errors
     ///
@@ -272,16 +254,7 @@ impl Chat {
         self.join_connection(&self.connection(id)?, room).await
     }
 
-    /// See [`join`](Self::join).
-    ///
-    /// # Errors
-    ///
-    /// As `join`.
-    pub async fn add_member(&self, id: &str, room: &str) -> Result<(), Error> {
-        self.join(id, room).await
-    }
-
-    /// Removes the connection with this id from a room. Also known as `remove_member`.
+    /// Removes the connection with this id from a room.
     ///
     /// # Errors
     ///
@@ -292,15 +265,6 @@ impl Chat {
             room: room.to_owned(),
         })?;
         self.leave_connection(&connection, room).await
-    }
-
-    /// See [`leave`](Self::leave).
-    ///
-    /// # Errors
-    ///
-    /// As `leave`.
-    pub async fn remove_member(&self, id: &str, room: &str) -> Result<(), Error> {
-        self.leave(id, room).await
     }
 
     /// Says something in a room, as a connection or as the server itself. Members receive it in the order of
