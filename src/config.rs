@@ -17,6 +17,7 @@ mod networks;
 mod rates;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod transports;
 mod web;
 mod words;

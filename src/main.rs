@@ -276,8 +276,8 @@ fn client(arguments: cli::Client) -> Result<(), Failure> {
     let mut settings = load(config.as_deref())?;
     settings.transport = transport.unwrap_or(settings.transport);
     settings.client.url = url.or(settings.client.url);
+    settings.client.global = global.unwrap_or(settings.client.global);
     settings.check()?;
-    let global = global.unwrap_or_else(|| settings.client.global.clone());
     let is_module = output
         .as_ref()
         .is_some_and(|path| path.extension().is_some_and(|end| end == "mjs"));
@@ -286,10 +286,11 @@ fn client(arguments: cli::Client) -> Result<(), Failure> {
         (false, true) => Format::Minified,
         (false, false) => Format::Readable,
     };
-    let script = match &*global {
+    let global = &*settings.client.global;
+    let script = match global {
         // Primus's `save()`: what is to be called so is to be one.
-        "Primus" => stellar::primus::app_library(&settings, &global, format),
-        _ => client_script::generate(&settings, &settings.transport, &global, format),
+        "Primus" => stellar::primus::app_library(&settings, global, format),
+        _ => client_script::generate(&settings, &settings.transport, global, format),
     };
     let Some(script) = script else {
         return Err(Failure::Usage(format!(

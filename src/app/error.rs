@@ -94,6 +94,30 @@ pub struct ErrorFormat {
 }
 
 impl ErrorFormat {
+    /// Checks that there is an error with this code, and that all placeholders of the text are among those that it has.
+    pub(crate) fn check(code: &str, text: &str) -> Result<(), String> {
+        let Some((_, default)) = TEXTS.iter().find(|(known, _)| *known == code) else {
+            let codes: Vec<_> = TEXTS.iter().map(|(code, _)| *code).collect();
+            return Err(format!(
+                "there is no such error; there are {}",
+                codes.join(", ")
+            ));
+        };
+        // Of 029 only one of its two default texts has one.
+        let more = if code == "029" { LIMIT_REACHED } else { "" };
+        let known: Vec<_> = placeholders(default).chain(placeholders(more)).collect();
+        match placeholders(text).find(|placeholder| !known.contains(placeholder)) {
+            Some(unknown) if known.is_empty() => {
+                Err(format!("`{unknown}` stands for nothing here"))
+            }
+            Some(unknown) => {
+                let known = known.join(", ");
+                Err(format!("`{unknown}` stands for nothing; choose of {known}"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Uses the texts of the original servers where they are others than the default ones, and none was chosen: 010,
     /// 013 and 019, for clients that compare texts.
     #[must_use]
@@ -112,6 +136,18 @@ const ORIGINAL_TEXTS: &[(&str, &str)] = &[
     ("013", "The verb non't exists ({verb})"),
     ("019", "Room ({room}) does not exists"),
 ];
+
+/// The default text of 029 where waiting does not help.
+const LIMIT_REACHED: &str = "Too many requests: {limit} is reached";
+
+/// What is to be filled in: words in braces.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('{').filter_map(|(start, _)| {
+        let (word, _) = text[start + 1..].split_once('}')?;
+        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_word.then(|| &text[start..start + word.len() + 2])
+    })
+}
 
 /// The default texts.
 const TEXTS: &[(&str, &str)] = &[
@@ -237,7 +273,7 @@ impl Error {
         };
         let template = match (self, format.texts.get(code)) {
             (Self::NotMember { .. }, None) => "not member of room {room}",
-            (Self::LimitReached(_), None) => "Too many requests: {limit} is reached",
+            (Self::LimitReached(_), None) => LIMIT_REACHED,
             (_, Some(text)) => text,
             (_, None) => TEXTS
                 .iter()

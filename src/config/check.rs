@@ -39,6 +39,7 @@ impl Config {
                 "general.refused_verbs lists `{unknown}`, which is no verb"
             ));
         }
+        self.check_texts()?;
         self.check_doors()?;
         self.check_transport_sections()?;
         self.origins()?;
@@ -51,9 +52,6 @@ impl Config {
                      of a token"
                 ));
             }
-        }
-        if self.client.global.is_empty() {
-            return fault("client.global is empty: the script needs a name for its global".into());
         }
         if self.general.starting_rooms.iter().any(String::is_empty) {
             return fault("general.starting_rooms lists a room without a name".into());

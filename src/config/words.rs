@@ -177,7 +177,8 @@ fn in_words(value: &DeValue<'_>) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// A text as it may be shown: in one line, and not all of it if it is long.
+pub(super) fn shortened(text: &str) -> String {
     let mut shown: String = text.chars().take(60).collect();
     shown = shown.replace(char::is_control, " ");
     if text.chars().nth(60).is_some() {

@@ -105,7 +105,7 @@ async fn every_text_can_be_replaced_and_placeholders_are_filled_in() {
         ("016", "sechzehn {id} {room}"),
         ("017", "siebzehn {id} {room}"),
         ("018", "achtzehn {room}"),
-        ("019", "neunzehn {room} {unknown}"),
+        ("019", "neunzehn {room} { }"),
         ("021", "einundzwanzig"),
         ("022", "zweiundzwanzig {action}"),
     ];
@@ -129,7 +129,7 @@ async fn every_text_can_be_replaced_and_placeholders_are_filled_in() {
         (json!({"event": "say"}), "015", "fünfzehn".into()),
         (room("roomLeave", "r"), "016", format!("sechzehn {id} r")),
         (room("roomView", "r"), "016", format!("sechzehn {id} r")),
-        (room("roomAdd", "r"), "019", "neunzehn r {unknown}".into()),
+        (room("roomAdd", "r"), "019", "neunzehn r { }".into()),
         (room("roomAdd", ""), "021", "einundzwanzig".into()),
         (action("slow"), "022", "zweiundzwanzig slow".into()),
     ] {
