@@ -18,7 +18,7 @@ use crate::config::Config;
 /// A script as it was built.
 #[derive(Debug)]
 struct Variant {
-    /// What it calls the ways that it knows to reach the server, the preferred one first.
+    /// Its names of the transports that it can use, the preferred one first.
     transports: &'static [&'static str],
     /// Where it connects to.
     place: Place,

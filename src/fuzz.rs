@@ -1,4 +1,4 @@
-//! What a fuzzer calls: every decoder of this crate, with what must hold whatever the bytes are. `fuzz/README.md` tells how.
+//! Fuzz targets: every decoder of this crate, with its invariants. `fuzz/README.md` tells how.
 //!
 //! A target panics when something does not hold.
 

@@ -85,8 +85,8 @@ impl Server {
         }
     }
 
-    /// A server for a [`Primus`], which brings transports, limits and origins of its own. Of a configuration, what
-    /// concerns sockets and HTTP is used: the address, TLS, the limits of connections and requests.
+    /// A server for a [`Primus`], which brings transports, limits and origins of its own. It uses the parts of a
+    /// configuration that concern sockets and HTTP: the address, TLS, the limits of connections and requests.
     pub fn for_primus(primus: &Primus, config: Config) -> Self {
         let nothing = Engine::with_hub(Arc::clone(primus.hub()), Arc::new(Nobody));
         Self {
@@ -142,8 +142,8 @@ impl Server {
         Bound::listen(address, self.site()?)
     }
 
-    /// The server as a tower service, for an HTTP server of one's own: axum's, hyper's, or any other. What the configuration
-    /// says of the socket (address, TLS, the number of connections and the time for a request's headers) is up to that one.
+    /// The server as a tower service, for an HTTP server of one's own: axum's, hyper's, or any other. The server around
+    /// it decides about the socket: address, TLS, the number of connections, and the time for a request's headers.
     ///
     /// # Errors
     ///
@@ -289,8 +289,8 @@ impl Server {
         })
     }
 
-    /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains. Whoever asks a second time does not
-    /// want to wait: then it returns at once.
+    /// Serves until the process is asked to stop (Ctrl-C or SIGTERM), then drains. It returns at once if it is asked a
+    /// second time.
     ///
     /// # Errors
     ///

@@ -38,9 +38,9 @@ pub(crate) trait Mounted: fmt::Debug + Send + Sync + 'static {
 /// It answers everything: what is not the server's is 404. Make it the fallback of a router, or ask
 /// [`claims`](Self::claims) first where something else may want the request. It has to see the whole path.
 ///
-/// The HTTP server has to allow upgrades (`with_upgrades` in hyper; axum does), and should switch off Nagle's algorithm.
-/// The client's address comes from the request's extensions: a [`Peer`], or a [`SocketAddr`], which may be that of a trusted
-/// proxy; without them it is unknown, `0.0.0.0`.
+/// The HTTP server has to allow upgrades (`with_upgrades` in hyper; axum does), and should switch off Nagle's
+/// algorithm. The client's address comes from the request's extensions: a [`Peer`], or a [`SocketAddr`], which may be
+/// that of a trusted proxy. Without either it is `0.0.0.0`.
 ///
 /// ```no_run
 /// use hyper::service::service_fn;

@@ -1,4 +1,4 @@
-//! What the program prints besides what it was asked for: its log, its announcement, why it ends. For people, or each
+//! Messages for the operator on the terminal: the log, the announcement, the reason of an exit. For people, or each
 //! line as one JSON object.
 
 use std::io::{IsTerminal, Write};

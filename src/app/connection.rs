@@ -251,9 +251,9 @@ impl Connection {
     /// is given this connection sees it: actions, hooks, and whoever asks the app for the connection.
     ///
     /// A realtime connection begins with what [`authorize`](super::AppBuilder::authorize) put into the handshake's
-    /// `extensions`. The connection of an HTTP request begins with what an HTTP server around this one put into those of the
-    /// request, and lasts as long as that: what an action is to find there is put there by a
-    /// [`before`](super::ActionMiddleware::before) hook, which is given the request by [`handshake`](Self::handshake).
+    /// `extensions`. The connection of an HTTP request lasts as long as the request. It begins with the request's own
+    /// extensions, which an HTTP server around this one may have filled. A [`before`](super::ActionMiddleware::before)
+    /// hook may add to them what it finds in the request's [`handshake`](Self::handshake).
     ///
     /// ```
     /// use stellar::app::{Action, Error};

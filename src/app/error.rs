@@ -1,4 +1,4 @@
-//! What goes wrong, in the words of the wire: the error table of the Stellar protocol.
+//! The errors of the Stellar protocol, by code (docs/protocol/errors.md#the-table).
 
 use std::collections::BTreeMap;
 

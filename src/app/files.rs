@@ -1,9 +1,9 @@
 //! The public folder: finding a file by the name a peer gave, and reading it for the verb `file`.
 //!
-//! HTTP and the verb ask the same [`PublicFiles`], so a name means the same file, and the same
-//! refusal, to both. A name is split into its segments before the disk sees any of it: `..` is
-//! worked out on the segments and may not climb out of the root, so whatever is joined to a root
-//! lies below it. Only symbolic links can lead elsewhere; [`Links`] says whether they may.
+//! HTTP and the verb ask the same [`PublicFiles`], so a name means the same file, and the same refusal, to both. A name
+//! is split into its segments before the disk sees any of it. `..` is resolved on the segments and cannot climb out of
+//! the root, so every joined path lies below its root. Only symbolic links can lead elsewhere; [`Links`] says whether
+//! they may.
 //!
 //! Names that begin with a dot are not served, but for `.well-known`, and nor is what a link calls
 //! otherwise.
@@ -33,8 +33,8 @@ use crate::config::Config;
 /// The MIME type of a file whose extension says nothing.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
-/// How often the index file's name is appended before giving up: once is the rule, twice means that
-/// a folder has the name of an index file, more is a link to its own folder.
+/// How often the index file's name is appended before giving up. Once is the rule. Twice means that a folder has the
+/// name of an index file, more that a link leads to its own folder.
 const MAX_INDEX_STEPS: usize = 8;
 
 /// What to do with symbolic links that lead out of their root.
@@ -117,8 +117,8 @@ pub enum Found {
 }
 
 impl PublicFiles {
-    /// Nothing to serve yet; index files are called `index.html`, links are followed within their root, and so many files
-    /// may be open at once as an eighth of what the system lets the process open.
+    /// Nothing to serve yet. Index files are called `index.html`, and links are followed within their root. An eighth
+    /// of the process's file limit may be open at once.
     pub fn new() -> Self {
         Self::default()
     }
@@ -183,10 +183,10 @@ impl PublicFiles {
     ///
     /// # Errors
     ///
-    /// [`FileError::Missing`] for an empty name, a NUL, a `..` above the root (even if the name
-    /// comes back in), devices, sockets and pipes, what may not be looked at, and under
-    /// [`Links::StayInside`] what lies elsewhere. [`FileError::Busy`] if too many files are open,
-    /// here or in the whole process. [`FileError::Io`] if the disk fails.
+    /// [`FileError::Missing`] for an empty name, a NUL, a `..` above the root (even if the name comes back in),
+    /// devices, sockets, pipes, files without permission, and under [`Links::StayInside`] links to elsewhere.
+    /// [`FileError::Busy`] if too many files are open, here or in the whole process. [`FileError::Io`] if the disk
+    /// fails.
     pub async fn find(&self, name: &str) -> Result<Found, FileError> {
         let name = Arc::new(Name::parse(name).ok_or(FileError::Missing)?);
         let look = async |place| {

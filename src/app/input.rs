@@ -47,10 +47,9 @@ type CheckFn = dyn Fn(&Value, &Map<String, Value>) -> Result<(), Option<String>>
 
 /// One declared input of an action: a param's name, its default, its format and its validators.
 ///
-/// A fresh input is optional, has no default and accepts any value. The methods chain. None of them
-/// fails or panics: a mistake in a rule or a pattern is kept, and [`Input::error`] tells it, so that
-/// whoever registers the action can refuse it with a clear text. Until it is mended, [`prepare`]
-/// refuses every call, so that a misspelt rule never turns into a missing check.
+/// A fresh input is optional, has no default and accepts any value. The methods chain. None of them fails or panics.
+/// [`Input::error`] tells of a mistake in a rule or a pattern, so that registering the action fails with a clear text.
+/// Until it is mended, [`prepare`] refuses every call, so that a misspelt rule never turns into a missing check.
 #[derive(Clone, Debug)]
 pub struct Input {
     name: String,

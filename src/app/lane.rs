@@ -1,8 +1,8 @@
 //! The requests of one connection that wait for their turn.
 //!
-//! Requests are started in the order in which they came. One that has to wait (for a hook, for the disk) holds up
-//! those behind it; actions do not, they go on beside the lane once they are started. What waits is bounded: past
-//! the limit the connection is not read from until half of it is done.
+//! Requests are started in the order in which they came. A request that waits for a hook or for the disk holds up those
+//! behind it. An action does not: once started, it runs beside the lane. The lane is bounded. Over the limit the
+//! connection is not read until half of the lane is done.
 
 use std::collections::VecDeque;
 

@@ -19,9 +19,9 @@ pub struct Rates {
     pub says: Rate,
     /// Actions. Default 10,000 a second, 20,000 at once.
     pub actions: Rate,
-    /// Work that others wait for: a `roomAdd` or `roomLeave` costs 10, a `file` 50, a `roomView` 10 and one more for every
-    /// ten members that it shows and every hundred that there are, a `detailsView` one for every ten rooms that it shows.
-    /// Default 20,000 a second, 40,000 at once.
+    /// Requests by their cost: a `roomAdd` or `roomLeave` costs 10, a `file` 50, a `roomView` 10 and one more for every
+    /// ten members that it shows and every hundred that there are, a `detailsView` one for every ten rooms that it
+    /// shows. Default 20,000 a second, 40,000 at once.
     pub costs: Rate,
 }
 

@@ -12,7 +12,7 @@ const EXPECTED: &str = "expected ADDRESS:PORT, NAME:PORT, :PORT or PORT, such as
                         localhost:8080, :8080 or 8080";
 
 /// Reads where to listen. A port alone means this machine only, a port behind a colon every IPv4 address of this
-/// machine. Of the addresses that a name has the first of version 4 is taken, or else the first.
+/// machine. A name stands for its first IPv4 address, or for its first address if it has none of version 4.
 ///
 /// # Errors
 ///

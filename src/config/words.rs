@@ -1,4 +1,5 @@
-//! What is wrong with a configuration, in words: the key, what was expected, with its unit and bounds, and what is there.
+//! Texts for mistakes in a configuration: the key, the expected value with its unit and bounds, and the value that is
+//! there.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
@@ -118,7 +119,7 @@ fn values(config: &Config) -> serde_json::Value {
     serde_json::to_value(config).expect("nothing is left that JSON has no place for")
 }
 
-/// What is wrong with a text that was to be a configuration, in one line.
+/// One line about a text that is no configuration.
 pub(super) fn describe(text: &str, error: &Error) -> String {
     let at = error.span().map(|span| span.start);
     let line = at.map_or(1, |at| text[..at].matches('\n').count() + 1);

@@ -33,7 +33,7 @@ impl Rate {
     }
 }
 
-/// What is left of a [`Rate`] for one client: a bucket of tokens in eight bytes, for any number of threads.
+/// One client's tokens of a [`Rate`]: a bucket in eight bytes, for any number of threads.
 #[derive(Debug, Default)]
 pub struct Bucket {
     /// When it will be full again, in ns on the clock of whoever asks. In the past: it is full.
@@ -41,8 +41,8 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Takes `cost` tokens, at the time `now` of a clock that does not go backwards. What costs more than a bucket holds is
-    /// let pass when the bucket is full, and paid for afterwards.
+    /// Takes `cost` tokens, at the time `now` of a clock that does not go backwards. A request that costs more than a
+    /// bucket holds passes when the bucket is full, and is paid for afterwards.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ pub(super) struct Flow {
 /// One request too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited {
-    /// Of what there were too many, as the metrics call it: its name in the configuration.
+    /// The limit's name in the configuration, and in metrics.
     pub rate: &'static str,
     /// When the next one is taken.
     pub retry_after: Duration,

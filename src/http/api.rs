@@ -48,7 +48,7 @@ pub(crate) struct Api {
     pub(crate) budget: Budget,
 }
 
-/// Whoever waits for an answer, until this is dropped: a caller that hangs up takes the future that would answer with it.
+/// A caller that waits for its answer. A caller that hangs up drops the future that would answer, and this with it.
 struct Caller(Connection);
 
 impl Drop for Caller {
@@ -162,7 +162,8 @@ impl Api {
             };
             return self.respond(nobody, outcome, None);
         }
-        // Of the query only, as a script element asks for it: in a body it is a param like any other.
+        // Only the query counts, because a script element has nothing else. In a body `callback` is a param like any
+        // other.
         let query = parts.uri.query().unwrap_or_default();
         let callback = form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name == "callback")

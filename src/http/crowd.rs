@@ -1,4 +1,4 @@
-//! Who has come, in groups: when places run short, those of the oldest group go that have nothing to do.
+//! HTTP connections in groups by age. When places run short, the idle ones of the oldest group are closed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};

@@ -1,5 +1,5 @@
-//! What no request may be, whatever it asks for: of an unclear host (RFC 9112 §3.2), of an unclear body (RFC 9112 §6.1),
-//! or an echo.
+//! Requests that are refused whatever they ask for: their host is unclear (RFC 9112 §3.2), their body is unclear
+//! (RFC 9112 §6.1), or they ask for an echo (`TRACE`).
 
 use std::net::Ipv6Addr;
 
@@ -24,8 +24,8 @@ pub(super) fn refusal<B>(request: &mut Request<B>) -> Option<Response<Body>> {
         let text = "chunked is the one transfer coding that is understood\n";
         return Some(last(body::text(StatusCode::NOT_IMPLEMENTED, text)));
     }
-    let settled = settle_host(request).err();
-    settled.map(|text| last(body::text(StatusCode::BAD_REQUEST, text)))
+    let invalid = name_host(request).err();
+    invalid.map(|text| last(body::text(StatusCode::BAD_REQUEST, text)))
 }
 
 /// Whether its transfer coding, if it has one, is `chunked`, once: hyper takes off no more than that, so what is inside
@@ -39,7 +39,7 @@ fn is_body_readable(headers: &HeaderMap) -> bool {
     }
 }
 
-fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
+fn name_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     host(request.headers(), request.version())?;
     let target = match request.uri().authority() {
         Some(authority) if request.method() != Method::CONNECT => authority.as_str(),

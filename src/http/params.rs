@@ -183,9 +183,9 @@ impl BadRequest {
 
 /// Reads the params of a request.
 ///
-/// The body is read by its `Content-Type`: JSON, form or multipart. One that says anything else, or nothing, is ignored;
-/// but one that is JSON all the same is refused, because whoever sent it would wonder. GET and HEAD have no body, whatever
-/// they carry.
+/// The body is read by its `Content-Type`: JSON, form or multipart. A body of another type, or of none, is ignored. It
+/// is refused if it is JSON all the same, because its sender would wonder. GET and HEAD have no body, whatever they
+/// carry.
 ///
 /// A name given more than once in the query, or in the form, has all its values in an array. A JSON array becomes
 /// `payload`, as does an object whose keys are 0 to n-1. An input for files that was left empty is absent.

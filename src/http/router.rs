@@ -51,7 +51,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Answers one request. What a transport answers may wait long, and nothing else is kept with it then.
+    /// Answers one request. A transport's answer may take long, so nothing else is kept with it.
     pub(crate) fn route(
         self: &Arc<Self>,
         request: Request<Body>,

@@ -1,7 +1,7 @@
 //! Custom routes: which action a path of the API means (docs/protocol/http.md#routes).
 //!
-//! A path is compared segment by segment. A literal segment fits whatever its case; `:name` takes any one segment as
-//! the param `name`; `:name(regex)` takes it if the regular expression describes the whole of it.
+//! A path is compared segment by segment. A literal segment is compared without case. `:name` takes any one segment as
+//! the param `name`. `:name(regex)` takes it if the regular expression describes the whole of it.
 
 use http::Method;
 use regex::Regex;

@@ -38,7 +38,7 @@ pub(crate) struct StaticOptions {
     pub(crate) max_age: Duration,
     /// Whether to send an `ETag`; true unless set. `Last-Modified` is always sent.
     pub(crate) etag: bool,
-    /// What is said of a file that is not there: the text of error 010.
+    /// The body of a 404: the text of error 010.
     pub(crate) missing: Bytes,
 }
 
@@ -54,8 +54,9 @@ impl Default for StaticOptions {
 
 /// Answers a request for the file at `path`: the path of the URL without query, still percent-encoded.
 ///
-/// Only GET and HEAD read files. A missing file is 404 for every method and whatever the conditions; one that cannot be
-/// opened now is 503, or 500 where the disk fails; other methods get 405 for a file that is there. `If-None-Match` goes before `If-Modified-Since`, both before `Range`.
+/// Only GET and HEAD read files. A missing file is 404, whatever the method and the conditions. A file that cannot be
+/// opened now is 503, or 500 if the disk fails. Other methods get 405 for a file that is there. `If-None-Match` goes
+/// before `If-Modified-Since`, both before `Range`.
 pub(crate) async fn serve(
     files: &PublicFiles,
     options: &StaticOptions,
@@ -142,8 +143,8 @@ async fn content(file: std::fs::File, place: Place, range: Range<u64>) -> std::i
     Ok(body::full(bytes.freeze()))
 }
 
-/// The next `length` bytes of a file, which is closed with the last of them. One that became shorter ends in an error, so
-/// that the peer does not take what it has for the whole.
+/// The next `length` bytes of a file, which is closed with the last of them. A file that became shorter ends in an
+/// error, so that the peer does not take a part for the whole.
 fn stream(file: File, place: Place, length: u64) -> Body {
     let begin = Some((file, place, length));
     let chunks = stream::try_unfold(begin, async |state| {

@@ -224,7 +224,7 @@ impl Builder {
         self
     }
 
-    /// What other pages are told that they may do, if [their origin](Self::origins) may connect.
+    /// The CORS headers for pages whose [origin](Self::origins) may connect.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
         self
@@ -272,9 +272,9 @@ impl Builder {
         self
     }
 
-    /// Called with every connection. What its client sends waits until the handler is done, or [reads](Spark::data) it:
-    /// a handler may stay with its connection. If it fails, the connection is ended for good, and what its client has sent
-    /// is dropped.
+    /// Called with every connection. Messages of its client wait until the handler is done, or [reads](Spark::data)
+    /// them. A handler may stay with its connection. If it fails, the connection is ended for good, and what its client
+    /// has sent is dropped.
     pub fn on_connection<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Spark) -> Fut + Send + Sync + 'static,

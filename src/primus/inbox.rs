@@ -134,7 +134,7 @@ impl fmt::Debug for Inbox {
 
 /// What a client sends, in order. It ends with the connection, once everything that came before has been taken.
 ///
-/// What is not taken waits: 256 KiB of it, then the client is not read from until half of that is gone.
+/// Up to 256 KiB of messages wait. Then the client is not read until half of them are taken.
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is read"]
 pub struct Data {

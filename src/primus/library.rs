@@ -115,7 +115,7 @@ fn is_spoken(name: &str) -> bool {
     matches!(name, "ws" | "polling")
 }
 
-/// Writes a library. Of the transports, those that it can speak are tried in their order; `None` if there are none.
+/// Writes a library. It tries the transports that it can speak, in their order. `None` if there are none.
 fn write(options: Options<'_>, format: Format) -> Option<String> {
     let known = options.transports.iter().map(|name| &**name);
     let names: Vec<&str> = known.filter(|name| is_spoken(name)).collect();

@@ -190,11 +190,11 @@ impl Primus {
     }
 
     /// Sends a message to every connection. It goes through the server's transforms once, and is encoded once for all
-    /// clients of a kind; only connections with transforms of their own get theirs made for them.
+    /// clients of a kind. A connection with transforms of its own gets a message made for it.
     ///
-    /// Where a transform of the server takes its time, this returns before the message is sent. Messages to all keep their
-    /// order then, but what is written to one connection meanwhile comes before. What several threads write at once may
-    /// reach one client in another order than the next.
+    /// Where a transform of the server takes its time, this returns before the message is sent. Messages to all keep
+    /// their order then, but what is written to one connection meanwhile comes before. Messages that several threads
+    /// write at once may reach two clients in different orders.
     ///
     /// # Errors
     ///

@@ -229,7 +229,7 @@ impl Spark {
         form_urlencoded::parse(query.as_bytes())
     }
 
-    /// What the layers in front have put into the request, among them those of an HTTP server that this one is mounted in.
+    /// The request's extensions, as the layers have filled them, and an HTTP server that this one is mounted in.
     pub fn request_extensions(&self) -> &Extensions {
         &self.record.request.extensions
     }
@@ -348,7 +348,7 @@ impl Spark {
     /// that fail. It replaces the last one; without one, errors are logged.
     pub fn on_error(&self, listener: impl Fn(&SparkError) + Send + Sync + 'static) {
         let mut listeners = self.record.listeners.lock();
-        // One that came after the end would be kept, and with it what it holds.
+        // A listener that came after the end would be kept for ever, with everything that it holds.
         if listeners.ended.is_none() {
             listeners.error = Some(Arc::new(listener));
         }

@@ -61,8 +61,8 @@ impl<T> fmt::Debug for Audience<T> {
 
 /// Connections that have opened since the stream was asked for. It ends when the server is destroyed.
 ///
-/// What a client sends waits for whoever takes its [data](Spark::data), so nothing is lost until then. 4,096 connections
-/// may wait here; one more is told to come back.
+/// A client's messages wait until its [data](Spark::data) is taken, so nothing is lost. 4,096 connections may wait
+/// here; one more is told to come back.
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is read"]
 pub struct Connections(pub(super) mpsc::Receiver<Spark>);

@@ -28,7 +28,7 @@ pub enum Direction {
 pub struct Packet {
     /// What it says. A transform may change it.
     pub data: Value,
-    /// What came over the wire; `None` for messages that go out, and for those that a plugin has made.
+    /// The message as it came over the wire. `None` for outgoing messages, and for those that a plugin has made.
     pub raw: Option<Payload>,
     pub(super) spark: Option<Spark>,
     /// Whether it has been through the transforms of the server.

@@ -1,9 +1,9 @@
 //! Tickets that every server with the same secret can read: another node, or the same one after a restart.
 //!
-//! A ticket holds a session, encrypted, so that its client can go on with it anywhere. The key is derived from the secret and
-//! the time: a new one every [`PERIOD`], the same on all servers, without a word between them. A ticket is read in the
-//! period that it is from and in the next. Whoever has the secret can read them all, so it is guarded like the private key,
-//! and changed now and then: the first line of the file makes tickets, and those below still read theirs.
+//! A ticket holds a session, encrypted, so that its client can go on with it anywhere. The key is derived from the
+//! secret and the time: a new one every [`PERIOD`], the same on all servers, without a word between them. A ticket is
+//! read in the period that it is from and in the next. The secret opens all of them, so guard it like the private key,
+//! and change it now and then. The first line of the file makes tickets. The lines below still read theirs.
 //!
 //! ```text
 //! ticket = name of the key (16 bytes) ‖ nonce (12) ‖ AES-256-GCM(session), with the name as additional data

@@ -6,8 +6,8 @@
 //!                              refused, or the largest holders are let go ◄──┘
 //! ```
 //!
-//! What is small is not counted: each holder has a little for nothing, and takes the rest in steps, so that nothing here is
-//! touched for most messages.
+//! Small holdings are not counted. Each holder has a little for nothing and takes the rest in steps, so most messages
+//! touch nothing here.
 
 mod machine;
 mod metrics;
@@ -76,8 +76,8 @@ impl Holding {
     }
 }
 
-/// What has a share of the budget: an IPv4 address, or the /64 that a client of IPv6 usually has to itself. Programs of this
-/// machine have none, because a proxy that does not say for whom it asks may be one.
+/// A holder of a share of the budget: an IPv4 address, or the /64 that a client of IPv6 usually has to itself. Programs
+/// of this machine have none, because a proxy that does not say for whom it asks may be one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Address(u64);
 
@@ -129,8 +129,8 @@ struct Ledger {
 }
 
 impl Budget {
-    /// A budget of `limit` bytes, of which one address may have `share`. With 0 for the first it is a quarter of what this
-    /// process may use, with 0 for the second a sixteenth of it all; but the largest message fits into a share.
+    /// A budget of `limit` bytes, of which one address may have `share`. 0 for the first means a quarter of the
+    /// process's memory. 0 for the second means a sixteenth of the first, but no less than the largest message.
     pub fn new(limit: usize, share: usize) -> Self {
         let limit = match limit {
             0 => available_memory() / 4,

@@ -1,4 +1,4 @@
-//! What a fuzzer calls: every decoder of this crate, with what must hold whatever the bytes are. `fuzz/README.md` tells how.
+//! Fuzz targets: every decoder of this crate, with its invariants. `fuzz/README.md` tells how.
 //!
 //! A target panics when something does not hold.
 
@@ -12,7 +12,7 @@ mod engineio;
 mod session;
 mod ws;
 
-/// What is called with bytes, and panics if they do what no bytes may.
+/// A target. It is called with bytes, and panics if they break an invariant.
 pub type Target = fn(&[u8]);
 
 /// A decoder by name. The names are those of the folders in `fuzz/corpus/`.

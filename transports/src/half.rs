@@ -1,4 +1,4 @@
-//! What a peer has begun to say and not finished: what it takes, and whether it comes along.
+//! A message that has begun and is not complete: its memory, and whether it makes progress.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ impl Peer {
     }
 }
 
-/// What counts as one address: with IPv6 the /64 that a single client usually has to itself.
+/// The address that limits count by: with IPv6 the /64 that a single client usually has to itself.
 pub fn neighbourhood(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => {
@@ -59,7 +59,7 @@ pub struct Handshake {
     /// The public id that the connection is to have, if it is not to be a random one. Whoever admits the peer may choose
     /// it; two connections must not have the same.
     pub id: Option<String>,
-    /// What the peer says of itself, in dialects that have a place for it: the `auth` of socket.io clients.
+    /// Credentials that the dialect has a place for: the `auth` of socket.io clients.
     pub auth: Option<Value>,
 }
 

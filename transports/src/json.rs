@@ -1,5 +1,5 @@
-//! JSON as scripts write it. A text that was cut inside an emoji holds half of a character (`"\ud83d"`), which scripts
-//! take for a text like any other, and which no Rust string can hold: there, U+FFFD stands for it.
+//! JSON as scripts write it. A text that was cut inside an emoji holds half of a character (`"\ud83d"`). Scripts take
+//! it for a text like any other. No Rust string can hold it, so U+FFFD stands for it there.
 //!
 //! Nothing is looked for before `serde_json` has refused a text, so whole texts cost what they always did.
 

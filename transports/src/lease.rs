@@ -202,7 +202,7 @@ impl AsyncRead for Lease {
     }
 }
 
-/// What clients may write in a target, as far as Node's servers are asked, and [`http::Uri`] has no place for.
+/// Characters that clients may write in a target according to Node's servers, but not according to [`http::Uri`].
 const fn is_raw(byte: &u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'`')
 }

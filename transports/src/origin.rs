@@ -49,7 +49,7 @@ impl Origins {
     pub const REFUSED: &str =
         "this web origin may not connect: the server's `origins` option does not list it";
 
-    /// What is answered to a request that would act in a visitor's name for such a page.
+    /// The answer to a request that would act in a visitor's name for such a page.
     pub const REFUSED_CREDENTIALS: &str = "this web origin may not send its visitors' cookies or `Authorization`: the \
                                            server's `origins` option does not list it";
 

@@ -21,8 +21,8 @@ use crate::Counted;
 
 /// A connected byte stream that several owners may write to.
 ///
-/// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)); any other
-/// stream is written by the connection's own task only: the record layer of TLS, for one, has to be driven.
+/// Over plain TCP anyone may write without waiting ([`writes_from_anywhere`](Self::writes_from_anywhere)). Any other
+/// stream is written by the connection's own task only, because the record layer of TLS, for one, has to be driven.
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,

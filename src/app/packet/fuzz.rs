@@ -1,4 +1,4 @@
-//! What a fuzzer calls: a text as a packet, and an event with its argument as one.
+//! Fuzz targets: a text as a packet, and an event with its argument as one.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;

@@ -115,7 +115,7 @@ async fn next_field<'m>(
 ) -> Result<Option<Field<'m>>, BadRequest> {
     let start = passed.load(Ordering::Relaxed);
     std::future::poll_fn(|context| {
-        // What the parser had before this turn, it has looked at by the end of it.
+        // By the end of a turn the parser has looked at all the bytes that it had before.
         let examined = passed.load(Ordering::Relaxed) - start;
         match multipart.poll_next_field(context) {
             Poll::Ready(field) => Poll::Ready(field.map_err(refusal)),

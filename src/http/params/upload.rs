@@ -119,7 +119,7 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        // Whoever moved it away took charge of it; nothing else can be done about a failure here.
+        // A file that was moved away belongs to whoever moved it. Another failure cannot be mended here.
         let _ = std::fs::remove_file(&self.path);
         self.store.bytes.give_back(self.size);
         self.store.files.give_back(1);

@@ -19,7 +19,7 @@ pub(super) enum Wanted {
 impl Wanted {
     /// Reads the header for a file of `length` bytes.
     ///
-    /// What is malformed, in another unit, or more than one range is no error: the answer is the whole file. Several
+    /// A malformed header, another unit, and more than one range are no errors. The answer is the whole file. Several
     /// ranges would need a body in parts, which hardly any client asks for and which is a known way to make a server
     /// send a file many times over.
     pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {

@@ -75,7 +75,7 @@ impl Layer for Xss {
     }
 }
 
-/// What is said in a connection is of no use to anybody else, or later.
+/// Keeps caches away: an answer is for one connection, and for once.
 pub(super) struct NoCache;
 
 #[async_trait]

@@ -32,9 +32,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// EJSON in text frames, as `ejson` has it (docs/protocol/primus.md#ejson).
 ///
 /// [Bytes](Value::Bytes) reach scripts as `Uint8Array`, [dates](Value::Date) as `Date`, and infinite numbers and NaN as
-/// what they are. Two things that EJSON has are objects here, in both directions: a regular expression is
-/// `{"$regexp": "a", "$flags": "g"}`, and a value of a type that an application has made is
-/// `{"$type": "Point", "$value": …}`.
+/// what they are. Two kinds of values are objects here, in both directions: a regular expression is `{"$regexp": "a",
+/// "$flags": "g"}`, and a value of an application's own type is `{"$type": "Point", "$value": …}`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ejson;
 

@@ -20,8 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Which of the two a client writes does not matter. What goes out is `primus-emitter`'s, because only that has
-//! acknowledgements; for clients that have `primus-emit` there is [`plain_event`]. The generated client reads both. No client
+//! Which of the two a client writes does not matter. Events go out in the form of `primus-emitter`, because only that
+//! has acknowledgements. [`plain_event`] writes the form of `primus-emit`. The generated client reads both. No client
 //! hears events by the names that Primus has for its own, such as `open`, `data` and `error`.
 
 use std::collections::HashMap;
@@ -104,8 +104,8 @@ impl fmt::Debug for Emit {
 /// Handles an event of one connection or channel, in place of a handler that it had for it before.
 ///
 /// The handler gets the arguments as a list; what a client left out is [`Value::Null`] there. It is called on the task
-/// that reads from the client, in the order in which events come, so it returns quickly: what takes its time goes into a
-/// task of its own, and the [`Ack`] with it. An event that nobody handles is dropped.
+/// that reads from the client, in the order in which events come. So it must return quickly: move long work, and the
+/// [`Ack`], into a task of its own. An event that nobody handles is dropped.
 pub fn on(
     from: impl Into<Target>,
     event: impl Into<String>,

@@ -162,8 +162,8 @@ impl Channel {
         self.0.members.lock().all.values().map(HashMap::len).sum()
     }
 
-    /// Writes a message to all in the channel. Who has left meanwhile has nothing to miss, and whose connection refuses it
-    /// is told by that connection's [errors](Spark::on_error) or end.
+    /// Writes a message to all in the channel. A client that leaves meanwhile gets nothing. A connection that refuses
+    /// the message says so by its [errors](Spark::on_error) or its end.
     pub fn write(&self, data: impl Into<Value>) {
         let data = data.into();
         for spark in self.sparks() {

@@ -69,9 +69,8 @@ impl Responder {
 
 /// Handles the requests of a connection, in place of the handler that it had.
 ///
-/// The handler is called on the task that reads from the client, in the order in which requests come, so it returns
-/// quickly: what takes its time goes into a task of its own, and the [`Request`] with it. Requests that nobody handles are
-/// dropped.
+/// The handler is called on the task that reads from the client, in the order in which requests come. So it must return
+/// quickly: move long work, and the [`Request`], into a task of its own. Requests that nobody handles are dropped.
 pub fn on_request(spark: &Spark, handler: impl Fn(Request) + Send + Sync + 'static) {
     *requests(spark).handler.write() = Some(Arc::new(handler));
 }

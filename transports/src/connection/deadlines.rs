@@ -1,4 +1,4 @@
-//! What a connection has to do in time: go on with a message that has begun, and take what waits for it.
+//! Deadlines of a connection: to complete a message that it has begun, and to take the frames that wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

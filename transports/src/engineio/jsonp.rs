@@ -10,7 +10,7 @@ use super::Malformed;
 pub(crate) struct Jsonp(u64);
 
 impl Jsonp {
-    /// Reads the parameter. What is not a digit is dropped, so that nothing else reaches the script.
+    /// Reads the parameter. Everything but digits is dropped, so that nothing else reaches the script.
     pub(crate) fn parse(value: &str) -> Self {
         let digits = value.bytes().filter(u8::is_ascii_digit).take(18);
         Self(digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))

@@ -105,8 +105,8 @@ impl<'a> Packet<'a> {
 }
 
 /// Reads base64 as Node's `Buffer.from(text, 'base64')` does, because all clients are made to suit that: the official
-/// one for Java breaks lines, others write `-` and `_`. What is no digit is passed over, `=` is the end, and a last
-/// digit that makes no byte is nothing.
+/// one for Java breaks lines, others write `-` and `_`. Characters that are no digits are passed over, `=` is the end,
+/// and a last digit that makes no byte is dropped.
 fn from_base64(text: &str) -> Result<Vec<u8>, Malformed> {
     if let Ok(bytes) = BASE64.decode(text) {
         return Ok(bytes);

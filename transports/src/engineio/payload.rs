@@ -1,7 +1,7 @@
 //! Payloads: several packets in one HTTP body (docs/protocol/engineio.md#polling).
 //!
-//! Every reader goes over its input once and borrows from it; nothing is allocated per packet, so that a body of
-//! delimiters costs no more than its bytes.
+//! Every reader goes over its input once and borrows from it. Nothing is allocated per packet, so a body of delimiters
+//! costs no more than its bytes.
 
 use base64::Engine as _;
 use bytes::{BufMut, Bytes, BytesMut};

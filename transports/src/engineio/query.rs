@@ -85,9 +85,9 @@ impl Value<'_> {
     }
 }
 
-/// The version that a client means by `EIO`. Those of version 3 often say nothing, and some say 2, from which it hardly
-/// differs; Node takes all of them for version 3. It does so with any other text, too, but who names a version that does
-/// not exist here is better told.
+/// The version that a client means by `EIO`. Clients of version 3 often say nothing, and some say 2, which hardly
+/// differs. Node takes all of them for version 3. It does so with any other text, too, but who names a version that
+/// does not exist here is better told.
 fn version(eio: Option<&Value<'_>>) -> Option<Protocol> {
     match eio {
         None => Some(Protocol::V3),
@@ -100,7 +100,7 @@ fn version(eio: Option<&Value<'_>>) -> Option<Protocol> {
     }
 }
 
-/// Name and value of one parameter. What is not escaped, as all that clients of engine.io send, is not copied.
+/// Name and value of one parameter. Text without escapes is not copied. Clients of engine.io send nothing else.
 fn parameter(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     if memchr::memchr2(b'%', b'+', text.as_bytes()).is_some() {
         return form_urlencoded::parse(text.as_bytes()).next();

@@ -202,8 +202,8 @@ impl Session {
         }
     }
 
-    /// The WebSocket has brought its probe, which is to be answered only if that is all right: a client that has its
-    /// answer stops polling, and so would never fetch the last words of a session that is over.
+    /// The WebSocket has brought its probe. Answer it only if this succeeds: an answered client stops polling, and
+    /// would never fetch the last packets of a session that is over.
     pub(crate) const fn probe(&mut self) -> Result<(), Misfit> {
         if !matches!(self.phase, Phase::Open) {
             return Err(Misfit::Over);

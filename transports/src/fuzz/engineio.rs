@@ -9,7 +9,7 @@ use crate::engineio::{
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::V3, Protocol::V4];
 
-/// What is written of the packets that were read is read as the same packets.
+/// Packets that were read, written again and read again, are the same packets.
 pub(super) fn payload(data: &[u8]) {
     let text = std::str::from_utf8(data);
     let bodies = [

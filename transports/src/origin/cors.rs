@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap};
 
 use super::{Origins, Verdict};
 
-/// What is put on every answer, so that the pages that may connect can read it, and no others.
+/// CORS headers: pages that may connect can read an answer, and no others.
 #[derive(Clone, Debug)]
 pub struct Cors {
     allow: Option<HeaderValue>,

@@ -45,7 +45,7 @@ impl Coding {
     }
 
     fn encode(self, body: &[u8]) -> Option<Bytes> {
-        // What is said once to one client is not worth more than the fastest level.
+        // The fastest level: an answer is for one client, and sent once.
         let level = Compression::fast();
         let into = Vec::with_capacity(body.len() / 2);
         let compressed = match self {

@@ -1,4 +1,4 @@
-//! What a request is, decided before anything waits, and what a refused one is answered with.
+//! The plan for a request, made before anything waits, and the answer to a refused one.
 
 use std::sync::Arc;
 

@@ -83,7 +83,7 @@ fn config(max_message: usize, read_buffer: usize) -> WebSocketConfig {
         .max_frame_size(Some(max_message))
 }
 
-/// What a decoder reads from and writes to: reads come from the socket, writes join the ordered outbox.
+/// The stream below a decoder. Reads come from the socket; writes join the ordered outbox.
 pub(super) struct Wire<'a, 'cx> {
     pub(super) socket: &'a Socket,
     pub(super) connection: &'a Arc<Connection>,

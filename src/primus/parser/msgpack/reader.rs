@@ -12,9 +12,9 @@ pub(in crate::primus::parser) type Read = fn(&mut Reader<'_>) -> Result<Value, P
 /// The part of a message that has not been read.
 pub(in crate::primus::parser) struct Reader<'a> {
     rest: &'a [u8],
-    /// How many values the collections that are open still wait for. Each takes a byte at least, so a collection that
-    /// cannot be complete is refused before memory is taken for it, and all of them together take no more than a
-    /// message of this length can fill.
+    /// How many values the collections that are open still wait for. Each value takes a byte at least. So a collection
+    /// that cannot be complete is refused before memory is taken for it, and all collections together take no more than
+    /// a message of this length can fill.
     awaited: usize,
     /// Values in all collections so far.
     collected: usize,

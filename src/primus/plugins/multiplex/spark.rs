@@ -73,8 +73,8 @@ impl ChannelSpark {
         self.0.spark.write(packet)
     }
 
-    /// Calls `listener` with what the client sends here, in order. It replaces the last one. What comes while there is
-    /// none is dropped: set it when the client [comes in](Channel::on_connection).
+    /// Calls `listener` with what the client sends here, in order. It replaces the last one. Messages that come while
+    /// there is none are dropped, so set it when the client [comes in](Channel::on_connection).
     pub fn on_data(&self, listener: impl Fn(&Self, Value) + Send + Sync + 'static) {
         let mut on_data = self.0.on_data.lock();
         if self.is_open() {

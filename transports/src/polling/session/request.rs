@@ -119,8 +119,8 @@ impl Session {
         }
     }
 
-    /// The packets for the held GET, once there are some; `None` if it is to be held for a moment only, because the
-    /// client is about to stop polling.
+    /// The packets for the held GET, once there are some. `None` if the GET is to be held for a moment only, because
+    /// the client is about to stop polling.
     pub(in crate::polling) fn poll_packets(
         &self,
         cx: &mut TaskContext<'_>,
