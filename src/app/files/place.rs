@@ -13,7 +13,7 @@ const LEAST: u64 = 16;
 const MOST: u64 = 4096;
 
 /// How long to wait for a place: long enough for files that are read at once, and not for peers that read slowly.
-const PATIENCE: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Room for open files.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Places {
 
     pub(super) async fn wait(&self) -> Option<Place> {
         let place = Arc::clone(&self.free).acquire_owned();
-        let place = tokio::time::timeout(PATIENCE, place).await;
+        let place = tokio::time::timeout(MAX_WAIT, place).await;
         place.ok()?.ok().map(Place)
     }
 

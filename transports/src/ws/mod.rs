@@ -34,8 +34,8 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Options of the `ws` transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes that are read at once. Default 4,096. The buffer belongs to a thread, not to a connection; one that waits
-    /// for the rest of a message holds a buffer of its own.
+    /// Bytes that are read at once. Default 4,096. The buffer belongs to a thread. A connection that waits for the rest
+    /// of a message has a buffer of its own.
     pub read_buffer: usize,
 }
 
@@ -113,9 +113,9 @@ impl Transport for Ws {
             Ok(admitted) => admitted,
             Err(refusal) => return refused(body::refusal(&refusal)),
         };
-        let arrival = Arrival::report(context, dialect, admitted);
+        let pending = Pending::report(context, dialect, admitted);
         let read_buffer = self.options.read_buffer;
-        context.tasks.spawn(open(upgrade, arrival, read_buffer));
+        context.tasks.spawn(open(upgrade, pending, read_buffer));
         accept.response()
     }
 }
@@ -128,16 +128,16 @@ fn refused(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// A connection that the engine knows, and that waits for its socket. What it is sent meanwhile waits in its outbox.
-struct Arrival(Option<Arc<Connection>>);
+struct Pending(Option<Arc<Connection>>);
 
-impl Arrival {
+impl Pending {
     /// Reports it. The `101` follows, so that a client that finds itself connected is connected.
     fn report(context: &Arc<Context>, dialect: &'static dyn Dialect, admitted: Admitted) -> Self {
         let connection = Connection::new(context, "ws", dialect);
         // First, so that the end is reported even if the application does not survive the opening.
-        let arrival = Self(Some(Arc::clone(&connection)));
+        let pending = Self(Some(Arc::clone(&connection)));
         connection.report_opened(admitted);
-        arrival
+        pending
     }
 
     /// Hands it over to its task, which is to report the end from now on.
@@ -148,7 +148,7 @@ impl Arrival {
     }
 }
 
-impl Drop for Arrival {
+impl Drop for Pending {
     /// No socket came.
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
@@ -160,11 +160,11 @@ impl Drop for Arrival {
 }
 
 /// Gives an upgraded socket a task of its own, of just the size that a connection needs.
-async fn open(upgrade: hyper::upgrade::OnUpgrade, arrival: Arrival, read_buffer: usize) {
+async fn open(upgrade: hyper::upgrade::OnUpgrade, pending: Pending, read_buffer: usize) {
     let Some((socket, early)) = take_socket(upgrade).await else {
         return;
     };
-    let Some(connection) = arrival.take(&socket) else {
+    let Some(connection) = pending.take(&socket) else {
         return;
     };
     let tasks = connection.context().tasks.clone();
