@@ -273,6 +273,7 @@ impl Server {
                 0 => (max_connections / 2).clamp(1, MAX_PER_ADDRESS),
                 configured => configured,
             },
+            visits: config.rates.visits(),
             header_timeout: Duration::from_millis(config.limits.header_timeout_ms),
             write_timeout: Duration::from_millis(config.limits.write_timeout_ms),
             close_timeout: Duration::from_millis(config.limits.close_timeout_ms),

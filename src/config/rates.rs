@@ -3,13 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::http::VisitRates;
 use crate::{app, engine};
 
 /// How often one client may do what. Each rate is what comes per second, and what may come at once after a pause. Over it
-/// requests are answered 029 with `retryAfter`. A rate of 0 is no limit.
+/// requests are answered 029 with `retryAfter`; but for the first two. A rate of 0 is no limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RatesConfig {
+    /// Connections that one IPv4 address or IPv6 /64 opens, but for trusted proxies. One more is closed at once.
+    pub connects_per_second: f64,
+    /// Connections at once.
+    pub connects_burst: u64,
+    /// HTTP requests of one IPv4 address or IPv6 /64; those of trusted proxies count for the client that they name. One more is
+    /// answered 429 with `Retry-After`.
+    pub requests_per_second: f64,
+    /// Requests at once.
+    pub requests_burst: u64,
     /// Messages of a connection, whatever they are.
     pub messages_per_second: f64,
     /// Messages at once.
@@ -40,6 +50,11 @@ pub struct RatesConfig {
 impl Default for RatesConfig {
     fn default() -> Self {
         Self {
+            // Twice what 10,000 clients behind one address need to come back at once.
+            connects_per_second: 2_000.0,
+            connects_burst: 50_000,
+            requests_per_second: 20_000.0,
+            requests_burst: 250_000,
             messages_per_second: 20_000.0,
             messages_burst: 40_000,
             bytes_per_second: f64::from(64 * 1024 * 1024),
@@ -57,6 +72,15 @@ impl Default for RatesConfig {
 }
 
 impl RatesConfig {
+    /// The rates of addresses.
+    pub(crate) fn visits(&self) -> VisitRates {
+        use crate::engine::Rate;
+        VisitRates {
+            connects: Rate::new(self.connects_per_second, self.connects_burst),
+            requests: Rate::new(self.requests_per_second, self.requests_burst),
+        }
+    }
+
     /// The rates, as the app has them.
     pub(super) fn options(&self) -> app::Rates {
         use crate::engine::Rate;
@@ -75,6 +99,8 @@ impl RatesConfig {
     /// Checks that each rate is one.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let rates = [
+            ("connects", self.connects_per_second),
+            ("requests", self.requests_per_second),
             ("messages", self.messages_per_second),
             ("bytes", self.bytes_per_second),
             ("says", self.says_per_second),

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use super::crowd::Group;
 use super::gate;
 use super::listener::{Security, Settings};
-use super::places::Place;
+use super::places::{Full, Place};
 use super::router::Router;
 use crate::address::{self, Forwarding};
 
@@ -306,7 +306,12 @@ impl Requests {
             && !Router::is_operation(&request)
         {
             let metrics = &self.router.context.metrics;
-            metrics.count_refusal(full.limit());
+            match full {
+                Full::Requests(_) => metrics.count_limited(full.limit()),
+                Full::All | Full::Address | Full::Connects(_) => {
+                    metrics.count_refusal(full.limit());
+                }
+            }
             return Box::pin(std::future::ready(gate::full(full)));
         }
         let request = request.map(|body| body.map_err(BodyError::new).boxed_unsync());

@@ -109,9 +109,19 @@ pub(super) fn full(full: Full) -> Response<Body> {
             StatusCode::TOO_MANY_REQUESTS,
             "too many connections from this address\n",
         ),
+        Full::Connects(_) | Full::Requests(_) => body::text(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests from this address\n",
+        ),
     };
-    let soon = HeaderValue::from_static("1");
-    response.headers_mut().insert(RETRY_AFTER, soon);
+    let seconds = match full {
+        Full::All | Full::Address => 1,
+        // Rounded up: whoever comes back then is not too early.
+        Full::Connects(after) | Full::Requests(after) => after.as_secs().saturating_add(1),
+    };
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 

@@ -20,6 +20,7 @@ use super::connection;
 use super::crowd::Crowd;
 use super::places::{Full, Place, Places};
 use super::router::Router;
+use super::visits::VisitRates;
 use crate::address::{self, Forwarding};
 use crate::app::App;
 use crate::engine::{FAREWELL_TIMEOUT, Hub, at_random};
@@ -85,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) exempt: Arc<[IpNet]>,
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_address: usize,
+    /// How often one address may come and ask.
+    pub(crate) visits: VisitRates,
     pub(crate) header_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) close_timeout: Duration,
@@ -310,6 +313,7 @@ async fn accept(
     let places = Places::new(
         settings.max_connections,
         settings.max_connections_per_address,
+        settings.visits,
         Arc::clone(&settings.exempt),
     );
     let mut crowd = Crowd::new(settings.max_connections, stop.clone());

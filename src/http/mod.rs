@@ -13,6 +13,7 @@ mod router;
 mod routes;
 mod socketio_client;
 mod statics;
+mod visits;
 
 pub(crate) use api::Api;
 #[cfg(feature = "testing")]
@@ -25,3 +26,4 @@ pub use routes::{Route, RouteMethod};
 pub(crate) use routes::{RouteError, Routes};
 pub(crate) use socketio_client::SocketIoClient;
 pub(crate) use statics::StaticOptions;
+pub(crate) use visits::VisitRates;

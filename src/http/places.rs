@@ -1,14 +1,17 @@
-//! Places: how many sockets may be open, in all and from one address.
+//! Places: how many sockets may be open, in all and from one address, and how often an address may come and ask.
 //!
 //! Who comes when all places are taken may still ask how the server is: a few more are kept for that.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use stellar_transports::neighbourhood;
+
+use super::visits::{Account, Accounts, VisitRates};
 
 /// Places for health checks and metrics, beside the configured ones.
 const RESERVED: usize = 16;
@@ -20,17 +23,21 @@ const RESERVED_PER_ADDRESS: usize = 2;
 pub(super) struct Places {
     max: usize,
     max_per_address: usize,
+    rates: VisitRates,
+    /// When the time of the rates began.
+    began: Instant,
     /// Proxies: each stands for many clients.
     exempt: Arc<[IpNet]>,
     taken: Mutex<Taken>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
     all: usize,
     reserved: usize,
     by_address: HashMap<IpAddr, usize>,
     reserved_by_address: HashMap<IpAddr, usize>,
+    accounts: Accounts,
 }
 
 /// Room for one socket, given back when it is dropped.
@@ -40,11 +47,13 @@ pub(super) struct Place {
     held: Mutex<Held>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Held {
     /// The address that it counts for, if it counts for one.
     address: Option<IpAddr>,
     is_reserved: bool,
+    /// What that address has left of its rates.
+    account: Option<Arc<Account>>,
 }
 
 /// Why there is no place.
@@ -54,6 +63,10 @@ pub(super) enum Full {
     All,
     /// This address has as many as one may have.
     Address,
+    /// This address has come too often. The next time it may come is after this.
+    Connects(Duration),
+    /// This address has asked too often. The next time it may ask is after this.
+    Requests(Duration),
 }
 
 impl Full {
@@ -62,24 +75,44 @@ impl Full {
         match self {
             Self::All => "max_connections",
             Self::Address => "max_connections_per_address",
+            Self::Connects(_) => "rates.connects",
+            Self::Requests(_) => "rates.requests",
         }
     }
 }
 
 impl Places {
-    pub(super) fn new(max: usize, max_per_address: usize, exempt: Arc<[IpNet]>) -> Arc<Self> {
+    pub(super) fn new(
+        max: usize,
+        max_per_address: usize,
+        rates: VisitRates,
+        exempt: Arc<[IpNet]>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             max,
             max_per_address,
+            rates,
+            began: Instant::now(),
             exempt,
-            taken: Mutex::default(),
+            taken: Mutex::new(Taken {
+                all: 0,
+                reserved: 0,
+                by_address: HashMap::new(),
+                reserved_by_address: HashMap::new(),
+                accounts: Accounts::new(&rates),
+            }),
         })
     }
 
     /// Takes a place for a socket from `ip`.
     pub(super) fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Place>, Full> {
         let address = self.counted(ip);
+        let now = self.began.elapsed();
         let mut taken = self.taken.lock();
+        let account = taken.accounts.of(address, now);
+        if let Some(account) = &account {
+            account.connect(&self.rates, now).map_err(Full::Connects)?;
+        }
         let is_reserved = taken.all >= self.max;
         if is_reserved {
             taken.reserve(address)?;
@@ -90,6 +123,7 @@ impl Places {
         let held = Mutex::new(Held {
             address,
             is_reserved,
+            account,
         });
         Ok(Arc::new(Place {
             places: Arc::clone(self),
@@ -133,7 +167,7 @@ impl Taken {
         Ok(())
     }
 
-    fn give_back(&mut self, held: Held) {
+    fn give_back(&mut self, held: &Held) {
         let (all, by_address) = match held.is_reserved {
             true => (&mut self.reserved, &mut self.reserved_by_address),
             false => (&mut self.all, &mut self.by_address),
@@ -167,12 +201,27 @@ impl Place {
 
     /// Makes it a place for requests of `client`. One of a proxy counts for the client of the last request, and one that
     /// was kept for health checks becomes one like any other where there is one.
+    ///
+    /// The request counts, whether there is a place for it or not.
     pub(super) fn is_for(&self, client: IpAddr) -> Result<(), Full> {
         let mut held = self.held.lock();
+        self.settle(&mut held, client)?;
+        match &held.account {
+            Some(account) => {
+                let now = self.places.began.elapsed();
+                let asked = account.request(&self.places.rates, now);
+                asked.map_err(Full::Requests)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&self, held: &mut Held, client: IpAddr) -> Result<(), Full> {
         let address = self.places.counted(client);
         if address == held.address && !held.is_reserved {
             return Ok(());
         }
+        let now = self.places.began.elapsed();
         let mut taken = self.places.taken.lock();
         if held.is_reserved {
             if taken.all >= self.places.max {
@@ -180,115 +229,30 @@ impl Place {
             }
             taken.add(address, self.places.max_per_address)?;
             taken.all += 1;
-            taken.give_back(*held);
+            taken.give_back(held);
             *held = Held {
                 address,
                 is_reserved: false,
+                account: taken.accounts.of(address, now),
             };
             return Ok(());
         }
         let former = held.address.take();
+        held.account = None;
         subtract(&mut taken.by_address, former);
         taken.add(address, self.places.max_per_address)?;
         held.address = address;
+        held.account = taken.accounts.of(address, now);
         Ok(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let held = *self.held.get_mut();
+        let held = self.held.get_mut();
         self.places.taken.lock().give_back(held);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn places(max: usize, max_per_address: usize) -> Arc<Places> {
-        Places::new(max, max_per_address, ["10.0.0.0/8".parse().unwrap()].into())
-    }
-
-    fn open(places: &Arc<Places>, count: usize, address: &str) -> Vec<Arc<Place>> {
-        (0..count)
-            .map(|_| places.take(ip(address)).unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn an_address_has_its_share_and_a_proxy_has_more() {
-        let places = places(100, 3);
-        let mut mine = open(&places, 3, "192.0.2.1");
-        assert_eq!(
-            places.take(ip("192.0.2.1")).unwrap_err(),
-            Full::Address,
-            "as IPv4"
-        );
-        assert_eq!(
-            places.take(ip("::ffff:192.0.2.1")).unwrap_err(),
-            Full::Address
-        );
-        let _others = open(&places, 3, "192.0.2.2");
-        let _network = [
-            open(&places, 2, "2001:db8::1"),
-            open(&places, 1, "2001:db8::2:0:0:1"),
-        ];
-        assert_eq!(
-            places.take(ip("2001:db8::ffff")).unwrap_err(),
-            Full::Address
-        );
-        let _next_network = open(&places, 1, "2001:db8:0:1::1");
-        let _proxy = open(&places, 20, "10.1.2.3");
-        mine.pop();
-        assert!(places.take(ip("192.0.2.1")).is_ok());
-    }
-
-    #[test]
-    fn a_place_of_a_proxy_counts_for_the_client_of_its_last_request() {
-        let places = places(100, 2);
-        let proxied = open(&places, 4, "10.0.0.1");
-        let client = ip("192.0.2.1");
-        for place in &proxied[..2] {
-            assert_eq!(place.is_for(client), Ok(()));
-            assert_eq!(place.is_for(client), Ok(()));
-        }
-        assert_eq!(proxied[2].is_for(client), Err(Full::Address));
-        assert_eq!(places.take(client).unwrap_err(), Full::Address);
-        // The next request is another's, or the proxy's own.
-        assert_eq!(proxied[0].is_for(ip("192.0.2.2")), Ok(()));
-        assert_eq!(proxied[1].is_for(ip("10.0.0.1")), Ok(()));
-        assert_eq!(proxied[2].is_for(client), Ok(()));
-        assert_eq!(proxied[3].is_for(client), Ok(()));
-        drop(proxied);
-        assert!(places.taken.lock().by_address.is_empty());
-        assert_eq!(places.taken.lock().all, 0);
-    }
-
-    #[test]
-    fn some_places_are_kept_for_questions() {
-        let places = places(2, 2);
-        let mut taken = open(&places, 2, "192.0.2.1");
-        assert!(!taken[0].is_reserved());
-        let kept = open(&places, 2, "192.0.2.1");
-        assert!(kept.iter().all(|place| place.is_reserved()));
-        assert_eq!(places.take(ip("192.0.2.1")).unwrap_err(), Full::All);
-        let _proxy = open(&places, RESERVED - 2, "10.0.0.1");
-        assert_eq!(places.take(ip("192.0.2.2")).unwrap_err(), Full::All);
-        // A place that becomes free is for whoever asks first.
-        assert_eq!(kept[0].is_for(ip("192.0.2.1")), Err(Full::All));
-        taken.pop();
-        assert_eq!(kept[0].is_for(ip("192.0.2.1")), Ok(()));
-        assert!(!kept[0].is_reserved());
-        assert_eq!(kept[1].is_for(ip("192.0.2.1")), Err(Full::All));
-        let again = places.take(ip("192.0.2.3")).unwrap();
-        assert!(again.is_reserved());
-        drop((taken, kept, again));
-        assert_eq!(places.taken.lock().all, 0);
-        assert!(places.taken.lock().reserved_by_address.is_empty());
-    }
-}
+mod tests;

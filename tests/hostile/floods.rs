@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::Arena;
 use crate::raw::{self, PING, Raw, TEXT};
 use crate::support::binary::stellar;
 use crate::support::{Binary, Client, PATIENCE, within};
+use crate::{Arena, DOORS};
 
 /// Growth of resident memory that says nothing, in kB.
 const NOISE: u64 = 8 * 1024;
@@ -454,5 +454,69 @@ async fn clients_behind_a_proxy_have_their_shares() {
     .await;
     let refused = "stellar_handshakes_refused_total{reason=\"max_connections_per_address\"}";
     assert!(arena.metric(refused).await >= 4);
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn an_address_that_comes_too_often_is_turned_away() {
+    // A token comes in a quarter of an hour: no clock matters.
+    let config = "[rates]\nconnects_per_second = 0.001\nconnects_burst = 3\n";
+    let arena = Arena::configured(config).await;
+    for _ in 0..3 {
+        let attacker = connect_from([127, 0, 0, 2], &arena).await;
+        drop(attacker.upgrade("/ws").await);
+    }
+    for _ in 0..10 {
+        let mut one_more = connect_from([127, 0, 0, 2], &arena).await;
+        assert!(one_more.is_closed_silently().await);
+    }
+    let refused = "stellar_handshakes_refused_total{reason=\"rates.connects\"}";
+    assert_eq!(arena.metric(refused).await, 10);
+    let other = connect_from([127, 0, 0, 3], &arena).await;
+    other.upgrade("/ws").await;
+    arena.survives().await;
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_is_answered_429() {
+    let config = "[rates]\nrequests_per_second = 0.001\nrequests_burst = 3\n";
+    let mut arena = Arena::configured(config).await;
+    let ask = "GET /api/status HTTP/1.1\r\nHost: x\r\n";
+    let mut attacker = connect_from([127, 0, 0, 2], &arena).await;
+    for status in [200, 200, 200, 429, 429] {
+        attacker.write(format!("{ask}\r\n")).await;
+        let answer = attacker.answer().await;
+        assert_eq!(answer.status, status, "{}", answer.head);
+        let says_when = answer.head.to_ascii_lowercase().contains("retry-after: ");
+        assert_eq!(says_when, status == 429, "{}", answer.head);
+    }
+    // Neither another socket nor another door is a way around, and how the server is may be asked all the same.
+    for door in DOORS {
+        let mut again = connect_from([127, 0, 0, 2], &arena).await;
+        again.write(raw::handshake(door, "")).await;
+        assert_eq!(again.answer().await.status, 429, "{door}");
+    }
+    let mut again = connect_from([127, 0, 0, 2], &arena).await;
+    again
+        .write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    assert_eq!(again.answer().await.status, 200);
+    // A proxy's clients have theirs, each its own.
+    let mut proxy = Raw::connect(arena.address()).await;
+    for (client, status) in [
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 200),
+        ("192.0.2.1", 429),
+        ("192.0.2.2", 200),
+        ("6.6.6.6, 192.0.2.1", 429),
+    ] {
+        let request = format!("{ask}X-Forwarded-For: {client}\r\n\r\n");
+        proxy.write(request).await;
+        assert_eq!(proxy.answer().await.status, status, "{client}");
+    }
+    let refused = "stellar_requests_limited_total{limit=\"rates.requests\"}";
+    assert_eq!(arena.metric(refused).await, 6);
+    arena.serves().await;
     arena.survives().await;
 }
