@@ -34,6 +34,7 @@ mod support;
 mod web;
 
 mod amplification;
+mod clinging;
 mod counting;
 mod credentials;
 mod downloads;
@@ -149,7 +150,8 @@ impl Arena {
     async fn raw(&self) -> Raw {
         #[cfg(feature = "tls")]
         if let Some(certificate) = &self.certificate {
-            return Raw::layered(certificate.connect(self.address()).await);
+            let stream = certificate.connect(self.address()).await;
+            return over_tls(stream);
         }
         Raw::connect(self.address()).await
     }
@@ -159,7 +161,7 @@ impl Arena {
         #[cfg(feature = "tls")]
         if let Some(certificate) = &self.certificate {
             let stream = certificate.connect_with_small_window(self.address());
-            return Raw::layered(stream.await);
+            return over_tls(stream.await);
         }
         Raw::with_small_window(self.address()).await
     }
@@ -246,6 +248,12 @@ impl Arena {
         })
         .await;
     }
+}
+
+#[cfg(feature = "tls")]
+fn over_tls(stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>) -> Raw {
+    let address = stream.get_ref().0.local_addr().unwrap();
+    Raw::layered(stream, address)
 }
 
 /// A client on `/primus`, over TLS, that has been greeted.

@@ -1,6 +1,7 @@
 //! HTTPS: the page, the actions and the sockets behind one certificate.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls_pki_types::ServerName;
 use serde_json::json;
@@ -205,6 +206,51 @@ async fn handshakes_that_never_end_are_cut() {
     )
     .await;
     assert!(!rest.starts_with(b"HTTP/1.1 2"));
+}
+
+/// What a client says first.
+fn hello(secure: &Secure) -> Vec<u8> {
+    let config = Arc::clone(secure.certificate.connector.config());
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}
+
+#[tokio::test]
+async fn handshakes_that_dribble_or_stop_half_way_are_cut() {
+    const DEADLINE: Duration = Duration::from_secs(3);
+    let secure = Secure::new("[limits]\nheader_timeout_ms = 3000\n");
+    let hello = hello(&secure);
+    // More than the deadline for all of it.
+    let pause = DEADLINE * 2 / u32::try_from(hello.len()).unwrap();
+    let began = Instant::now();
+    let mut dribbling = Raw::connect(secure.server.address).await;
+    // Some that wait for the answer to one half, and some that never read the answer to all of it.
+    let mut stopped = Vec::new();
+    for length in [hello.len() / 2, hello.len()] {
+        for _ in 0..20 {
+            let mut attacker = Raw::connect(secure.server.address).await;
+            attacker.write(&hello[..length]).await;
+            stopped.push(attacker);
+        }
+    }
+    assert_eq!(secure.http().await.get("/healthz").await.status, 200);
+    let mut is_cut = false;
+    for byte in &hello {
+        is_cut = dribbling.try_write([*byte]).await.is_err() || dribbling.has_something_to_read();
+        if is_cut {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    assert!(is_cut, "all of it was taken");
+    assert!(began.elapsed() >= DEADLINE, "cut too early");
+    for mut attacker in stopped {
+        attacker.rest().await;
+    }
+    assert_eq!(secure.http().await.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]

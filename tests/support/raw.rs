@@ -33,6 +33,7 @@ const MASK: [u8; 4] = [0xA5, 0x5A, 0x3C, 0xC3];
 #[derive(Debug)]
 pub(crate) struct Raw {
     stream: Either<TcpStream, Box<dyn Io>>,
+    address: SocketAddr,
     received: BytesMut,
 }
 
@@ -73,25 +74,24 @@ impl Raw {
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
+            address: stream.local_addr().unwrap(),
             stream: Either::Left(stream),
             received: BytesMut::new(),
         }
     }
 
-    /// A peer over a stream of some other kind.
-    pub(crate) fn layered(stream: impl Io + 'static) -> Self {
+    /// A peer over a stream of some other kind, which comes from `address`.
+    pub(crate) fn layered(stream: impl Io + 'static, address: SocketAddr) -> Self {
         Self {
+            address,
             stream: Either::Right(Box::new(stream)),
             received: BytesMut::new(),
         }
     }
 
     /// Where it connects from.
-    pub(crate) fn address(&self) -> SocketAddr {
-        match &self.stream {
-            Either::Left(stream) => stream.local_addr().unwrap(),
-            Either::Right(_) => unreachable!("nobody asks it of another kind"),
-        }
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A finished WebSocket handshake for `path`.
