@@ -35,9 +35,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::crowd::Group;
 use super::gate;
-use super::listener::{Security, Settings};
 use super::places::{Full, Place};
 use super::router::Router;
+use super::secure::Security;
+use super::site::Settings;
 use crate::address::{self, Forwarding};
 
 /// Most header bytes that a request may have; hyper answers 431 above. It does so above 100 headers, too, and is not told:

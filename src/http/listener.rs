@@ -6,11 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
-use ipnet::IpNet;
-use stellar_transports::{Body, CloseReason, Peer, Permit, Socket, Turnstile};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,13 +14,11 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::connection;
 use super::crowd::Crowd;
-use super::places::{Full, Place, Places};
+use super::places::{Full, Places};
 use super::router::Router;
-use super::visits::VisitRates;
-use crate::address::{self, Forwarding};
-use crate::app::App;
-use crate::engine::{FAREWELL_TIMEOUT, Hub, at_random};
-use crate::service::Mounted;
+use super::secure::secure;
+use super::site::{Settings, Site};
+use crate::engine::Hub;
 use crate::signals::Signals;
 
 /// How long to wait after a failed accept: usually all file descriptors are in use, and the next try would fail too.
@@ -37,10 +31,6 @@ const AT_ONCE: usize = 16;
 const RESERVED_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long nothing more is said of those who found no place.
 const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
-/// How often a drain looks for connections that have opened meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How long the last sockets may take to close once every client has been told to.
-const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -67,43 +57,6 @@ pub enum ServeError {
         /// What is wrong, and what is expected.
         detail: String,
     },
-}
-
-/// How sockets become connections.
-#[derive(Clone)]
-pub(crate) enum Security {
-    Plain,
-    #[cfg(feature = "tls")]
-    Tls(tokio_rustls::TlsAcceptor),
-}
-
-/// What the accept loop needs to know.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) security: Security,
-    pub(crate) trusted_proxies: Arc<[IpNet]>,
-    /// Whose sockets are not counted by address.
-    pub(crate) exempt: Arc<[IpNet]>,
-    pub(crate) max_connections: usize,
-    pub(crate) max_connections_per_address: usize,
-    /// How often one address may come and ask.
-    pub(crate) visits: VisitRates,
-    pub(crate) header_timeout: Duration,
-    pub(crate) write_timeout: Duration,
-    pub(crate) close_timeout: Duration,
-    pub(crate) shutdown_delay: Duration,
-    pub(crate) shutdown_timeout: Duration,
-    pub(crate) destroy_on_shutdown: bool,
-    pub(crate) retry_within: Duration,
-}
-
-/// Everything that a server has but its port.
-#[derive(Clone)]
-pub(crate) struct Site {
-    pub(crate) router: Arc<Router>,
-    pub(crate) settings: Settings,
-    pub(crate) app: Option<App>,
-    pub(crate) hub: Arc<Hub>,
 }
 
 /// A server that has its port, and serves once it is told to.
@@ -237,59 +190,6 @@ impl Bound {
     }
 }
 
-impl Site {
-    /// Drains, and says so.
-    async fn end(&self, stop: &CancellationToken, sockets: &TaskTracker) {
-        let began = Instant::now();
-        self.router.context.drain();
-        tracing::info!(connections = self.hub.len(), "draining");
-        let app = self.app.as_ref();
-        drain(&self.router, &self.settings, app, &self.hub, stop, sockets).await;
-        let (left, took) = (self.hub.len(), began.elapsed());
-        tracing::info!(left, ?took, "drained");
-    }
-}
-
-impl Mounted for Site {
-    fn claims(&self, request: &Request<Body>) -> bool {
-        self.router.claims(request)
-    }
-
-    fn peer(&self, socket: SocketAddr, request: &mut Request<Body>) -> Peer {
-        let trusted = &self.settings.trusted_proxies;
-        if let Some(hosts) = address::hosts(socket.ip(), request.headers(), trusted) {
-            request.extensions_mut().insert(hosts);
-        }
-        let headers = request.headers();
-        address::of(socket, false, headers, trusted, &Forwarding::XForwardedFor)
-    }
-
-    fn answer(
-        self: Arc<Self>,
-        request: Request<Body>,
-        peer: Peer,
-    ) -> BoxFuture<'static, Response<Body>> {
-        self.router.route(request, peer)
-    }
-
-    fn drain(self: Arc<Self>) -> BoxFuture<'static, ()> {
-        // The sockets belong to the HTTP server around it.
-        Box::pin(async move {
-            self.router.is_leaving.store(true, Relaxed);
-            self.end(&CancellationToken::new(), &TaskTracker::new())
-                .await;
-        })
-    }
-}
-
-impl std::fmt::Debug for Site {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site")
-            .field("router", &self.router)
-            .finish_non_exhaustive()
-    }
-}
-
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
@@ -392,77 +292,6 @@ impl Refusals {
     }
 }
 
-/// Ends what is open.
-async fn drain(
-    router: &Router,
-    settings: &Settings,
-    app: Option<&App>,
-    hub: &Hub,
-    stop: &CancellationToken,
-    sockets: &TaskTracker,
-) {
-    router.context.drain();
-    if let Some(app) = app {
-        app.stop();
-        let _cut_short = tokio::time::timeout(settings.shutdown_timeout, app.idle()).await;
-    }
-    let reason = if settings.destroy_on_shutdown {
-        CloseReason::Ended
-    } else {
-        CloseReason::GoingAway
-    };
-    let realtime = &router.context.tasks;
-    realtime.close();
-    let all_ended = || async {
-        loop {
-            realtime.wait().await;
-            // Not every connection has a task at this moment.
-            if hub.is_empty() {
-                break;
-            }
-            tokio::time::sleep(LOOK_AGAIN / 10).await;
-        }
-    };
-    let comes_back = !settings.destroy_on_shutdown && !settings.retry_within.is_zero();
-    // More than one look: a handshake that was under way may still become a connection.
-    let tell_all = || async {
-        loop {
-            if comes_back {
-                for spark in hub.sparks() {
-                    spark.advise_retry(at_random(settings.retry_within));
-                }
-            }
-            router.context.close_all(&reason);
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    };
-    let all_told = async {
-        tokio::select! {
-            () = all_ended() => {}
-            () = tell_all() => {}
-        }
-    };
-    // Members that leave may have hooks, which have a limit of their own.
-    let limit = settings.close_timeout.max(FAREWELL_TIMEOUT);
-    let deadline = Instant::now() + limit;
-    let _cut_short = tokio::time::timeout_at(deadline, all_told).await;
-    // Only now: until here, clients that come with one request after the other could fetch what was left for them.
-    stop.cancel();
-    sockets.close();
-    let all_closed = async {
-        let last_handshakes = async {
-            sockets.wait().await;
-            router.context.close_all(&reason);
-            all_ended().await;
-        };
-        tokio::select! {
-            () = last_handshakes => {}
-            () = tell_all() => {}
-        }
-    };
-    let _cut_short = tokio::time::timeout_at(deadline + CLOSE_GRACE, all_closed).await;
-}
-
 /// Takes the port.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
@@ -474,49 +303,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// Prepares a socket; `None` if its TLS handshake fails or takes too long.
-#[cfg_attr(
-    not(feature = "tls"),
-    allow(unused_variables, reason = "without TLS nothing costs much here")
-)]
-async fn secure(
-    stream: TcpStream,
-    place: &Arc<Place>,
-    settings: &Settings,
-    turnstile: &Turnstile,
-) -> Option<Socket> {
-    // Answers are written whole, so waiting for more would only add delay.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot switch off Nagle's algorithm");
-    }
-    let permit: Permit = Arc::clone(place) as Permit;
-    match &settings.security {
-        Security::Plain => Some(Socket::plain(stream, Some(permit))),
-        #[cfg(feature = "tls")]
-        Security::Tls(acceptor) => {
-            use stellar_transports::Counted;
-
-            let limit = settings.header_timeout;
-            // In a box: the task that waits for it has to keep its size.
-            let handshake = Box::pin(async move {
-                let began = Instant::now();
-                tokio::time::timeout(limit, stream.readable()).await??;
-                let left = limit.saturating_sub(began.elapsed());
-                // The signature costs more than all the rest.
-                turnstile.turn().await;
-                tokio::time::timeout(left, acceptor.accept(Counted::new(stream))).await?
-            });
-            match handshake.await {
-                Ok(stream) => Some(Socket::tls(stream, Some(permit))),
-                Err(error) => {
-                    tracing::debug!(%error, "TLS handshake failed");
-                    None
-                }
-            }
-        }
-    }
 }
 
 impl std::fmt::Debug for Bound {
