@@ -7,6 +7,8 @@ mod dependencies;
 mod package;
 /// What texts refer to.
 mod references;
+/// What tables say.
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
