@@ -10,8 +10,8 @@
 //!                                └──── a fresh hyper, given the answer ───────┘
 //! ```
 //!
-//! hyper is asked nothing about what it has read and not used. Instead the socket is lent to it ([`Lease`]), and taken back
-//! only when what went through shows that it holds nothing: a client that pipelines keeps its hyper.
+//! hyper does not tell which bytes it has read and not used. So it gets the socket as a [`Lease`], which follows the
+//! bytes. The socket is taken back only when hyper holds none: a client that pipelines keeps its hyper.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -72,7 +72,7 @@ pub(super) async fn serve(
         return;
     }
     router.context.turnstile.turn().await;
-    let desk = Arc::new(Desk::default());
+    let in_flight = Arc::new(InFlight::default());
     let mut ahead = ahead.freeze();
     loop {
         let service = Requests {
@@ -81,7 +81,7 @@ pub(super) async fn serve(
             remote,
             is_secure: !matches!(settings.security, Security::Plain),
             trusted: Arc::clone(&settings.trusted_proxies),
-            desk: Arc::clone(&desk),
+            in_flight: Arc::clone(&in_flight),
             progress: Arc::default(),
         };
         let held = exchange(
@@ -98,23 +98,23 @@ pub(super) async fn serve(
         let Some((answer, read)) = hold(held.answering, &socket).await else {
             return;
         };
-        *desk.answer.lock() = Some(answer);
+        *in_flight.answer.lock() = Some(answer);
         ahead = [held.head.replay(stop.is_cancelled()), &read]
             .concat()
             .into();
     }
 }
 
-/// What is exchanged between the service inside of hyper and the loop around it.
+/// A connection's request and answer in flight, shared by the service inside of hyper and the loop around it.
 #[derive(Default)]
-struct Desk {
+struct InFlight {
     /// The request that is being answered. HTTP/1 has one at a time.
     current: Mutex<Option<Current>>,
     /// The answer to the request that is about to be read for the second time.
     answer: Mutex<Option<Response>>,
 }
 
-impl Desk {
+impl InFlight {
     fn is_idle(&self) -> bool {
         self.current.lock().is_none() && self.answer.lock().is_none()
     }
@@ -173,7 +173,7 @@ async fn exchange(
     (group, stop): (&Group, &CancellationToken),
 ) -> Option<Current> {
     let remote = service.remote;
-    let desk = Arc::clone(&service.desk);
+    let in_flight = Arc::clone(&service.in_flight);
     let progress = Arc::clone(&service.progress);
     let lease = Lease::new(socket, ahead, settings.write_timeout, Arc::clone(&progress));
     let connection = http1::Builder::new()
@@ -190,7 +190,7 @@ async fn exchange(
     let mut is_told = false;
     poll_fn(|cx| {
         if stopping.is_none() && asked_to_go.as_mut().poll(cx).is_ready() {
-            if !stop.is_cancelled() && desk.is_idle() {
+            if !stop.is_cancelled() && in_flight.is_idle() {
                 connection.as_mut().graceful_shutdown();
             }
             stopping = Some(Box::pin(stop.cancelled()));
@@ -201,7 +201,7 @@ async fn exchange(
                 .is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready());
         loop {
             // An answer that is ready goes out first: hyper would take its request for one that has not begun.
-            if is_stopping && !is_told && desk.answer.lock().is_none() {
+            if is_stopping && !is_told && in_flight.answer.lock().is_none() {
                 is_told = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -212,9 +212,9 @@ async fn exchange(
                     return Poll::Ready(None);
                 }
                 // It is out now.
-                Poll::Pending if is_stopping && !is_told && desk.answer.lock().is_none() => {}
+                Poll::Pending if is_stopping && !is_told && in_flight.answer.lock().is_none() => {}
                 Poll::Pending if progress.is_all_handed_on() => {
-                    let mut current = desk.current.lock();
+                    let mut current = in_flight.current.lock();
                     return match &*current {
                         Some(waiting) if waiting.head.may_be_held => Poll::Ready(current.take()),
                         _ => Poll::Pending,
@@ -263,7 +263,7 @@ struct Requests {
     remote: SocketAddr,
     is_secure: bool,
     trusted: Arc<[ipnet::IpNet]>,
-    desk: Arc<Desk>,
+    in_flight: Arc<InFlight>,
     progress: Arc<Progress>,
 }
 
@@ -273,20 +273,20 @@ impl Service<Request> for Requests {
     type Future = Answer;
 
     fn call(&self, mut request: Request) -> Answer {
-        let desk = Arc::clone(&self.desk);
+        let in_flight = Arc::clone(&self.in_flight);
         self.progress.count_request(Behind {
             body: request.body().size_hint().exact(),
             may_switch: request.extensions().get::<OnUpgrade>().is_some(),
         });
-        if desk.answer.lock().is_none() {
+        if in_flight.answer.lock().is_none() {
             let head = Head::of(&request);
             let answering = match gate::refusal(&mut request) {
                 None => self.answer(request),
                 Some(refused) => Box::pin(std::future::ready(refused)),
             };
-            *desk.current.lock() = Some(Current { answering, head });
+            *in_flight.current.lock() = Some(Current { answering, head });
         }
-        Answer(desk)
+        Answer(in_flight)
     }
 }
 
@@ -325,8 +325,8 @@ impl Requests {
     }
 }
 
-/// The answer to the request on the desk.
-struct Answer(Arc<Desk>);
+/// The answer to the request in flight.
+struct Answer(Arc<InFlight>);
 
 impl Future for Answer {
     type Output = Result<Response, std::convert::Infallible>;
@@ -348,7 +348,7 @@ impl Future for Answer {
 }
 
 impl Drop for Answer {
-    /// hyper lets go of it when the client has gone. A request that is held was taken from the desk before.
+    /// hyper lets go of it when the client has gone. A request that is held was taken out before.
     fn drop(&mut self) {
         let abandoned = self.0.current.lock().take();
         drop(abandoned);
