@@ -239,6 +239,10 @@ impl Chat {
         Ok(RoomStatus::new(room, &members, count, next))
     }
 
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     /// How many members a room has; none if there is no such room.
     pub(crate) fn members_count(&self, room: &str) -> usize {
         self.hub.members_count(room).unwrap_or(0)

@@ -315,6 +315,11 @@ impl Middleware {
         self.chat.iter().any(|middleware| middleware.say.is_some())
     }
 
+    /// Whether hooks are told of what is said.
+    pub(crate) fn hears(&self) -> bool {
+        self.has_say_receive() || self.has_say()
+    }
+
     pub(crate) fn has_say_receive(&self) -> bool {
         self.chat
             .iter()

@@ -5,6 +5,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use parking_lot::MutexGuard;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use stellar_transports::{AckId, Holding, OverBudget, Reservation};
@@ -15,11 +16,11 @@ use super::chat::{NO_PAGE, RoomStatus};
 use super::connection::{Connection, Details};
 use super::error::{Error, ErrorFormat};
 use super::files::{FileBody, FileError};
-use super::lane::Waiting;
+use super::lane::{Lane, Waiting};
 use super::packet::{self, EventParams, Packet, Received, as_name, as_text, is_empty_message};
 use super::rates::Wish;
 use super::reply::{self, Request};
-use crate::engine::{CloseReason, Incoming, IncomingPayload, Limited};
+use crate::engine::{CloseReason, Floor, Incoming, IncomingPayload, Limited};
 use crate::json::fields_weight;
 
 /// Bytes waiting for a client at which its next file waits too, and how often it looks again.
@@ -139,26 +140,13 @@ impl App {
             number,
         };
         {
-            let mut lane = connection.record().lane.lock();
+            let lane = connection.record().lane.lock();
             if lane.is_busy() {
-                let is_full = lane.push(waiting());
-                if let Some(spark) = connection.spark() {
-                    if lane
-                        .cover(|bytes| spark.reserve(Holding::Queue, bytes))
-                        .is_err()
-                    {
-                        lane.clear();
-                        drop(lane);
-                        return spark.end(CloseReason::Overloaded);
-                    }
-                    if is_full {
-                        spark.pause();
-                    }
-                }
+                put_in_line(connection, lane, waiting());
                 return;
             }
         }
-        if self.has_to_wait(&received) {
+        if self.has_to_wait(connection, &received) {
             return self.spawn_lane(connection, waiting());
         }
         let answer = std::pin::pin!(self.answer(connection, received, number, ack));
@@ -186,12 +174,12 @@ impl App {
 
     /// Works off the lane in a task of its own, beginning with `first`. The lane is busy until it is empty.
     fn spawn_lane(&self, connection: &Connection, first: Waiting) {
-        connection.record().lane.lock().occupy();
+        let mut lane = connection.record().lane.lock();
+        lane.occupy();
+        put_in_line(connection, lane, first);
         let (app, connection) = (self.clone(), connection.clone());
-        self.tasks().spawn(async move {
-            app.answer_waiting(&connection, first).await;
-            app.work_off(&connection).await;
-        });
+        self.tasks()
+            .spawn(async move { app.work_off(&connection).await });
     }
 
     /// Answers what waits in the lane until nothing does.
@@ -224,15 +212,36 @@ impl App {
         if connection.is_destroyed() || connection.spark().is_some_and(|spark| !spark.is_open()) {
             return;
         }
+        // Before anything is made of it: what waits is as small as it came.
+        let Some(floor) = self.floor(connection, &received).await else {
+            return;
+        };
         let answer = self.answer(connection, received, waiting.number, waiting.ack);
         // Hooks are guarded where they are called; this keeps a mistake of ours from leaving the lane busy for ever.
         if let (Err(_), Some(spark)) = (guarded(answer).await, connection.spark()) {
             spark.end(CloseReason::Internal);
         }
+        drop(floor);
+    }
+
+    /// Waits until who asks may speak, if that is what it asks for. `None` if it is over meanwhile.
+    async fn floor(&self, connection: &Connection, received: &Received<'_>) -> Option<Floor> {
+        let (Some(room), Some(spark)) = (room_of(received), connection.spark()) else {
+            return Some(Floor::default());
+        };
+        if !spark.is_in(&room) {
+            return Some(Floor::default());
+        }
+        let floor = self.chat().hub().floor(&room, spark).await?;
+        // Hooks may take their time, which is not to be the next speaker's.
+        Some(match self.middleware().hears() {
+            true => Floor::default(),
+            false => floor,
+        })
     }
 
     /// Whether answering may have to wait for something. Everything else is answered where it is read.
-    fn has_to_wait(&self, received: &Received<'_>) -> bool {
+    fn has_to_wait(&self, connection: &Connection, received: &Received<'_>) -> bool {
         let Received::Packet(packet) = received else {
             return false;
         };
@@ -246,9 +255,19 @@ impl App {
             Some(Verb::File) => true,
             Some(Verb::RoomAdd) => middleware.has_join(),
             Some(Verb::RoomLeave) => middleware.has_leave(),
-            Some(Verb::Say | Verb::Event) => middleware.has_say_receive() || middleware.has_say(),
+            Some(Verb::Say | Verb::Event) => {
+                middleware.hears() || self.has_laggard(connection, received)
+            }
             Some(Verb::Action | Verb::DetailsView | Verb::RoomView | Verb::Quit) | None => false,
         }
+    }
+
+    /// Whether somebody lags in the room that is spoken in.
+    fn has_laggard(&self, connection: &Connection, received: &Received<'_>) -> bool {
+        let Some(spark) = connection.spark().filter(|spark| spark.may_have_laggards()) else {
+            return false;
+        };
+        room_of(received).is_some_and(|room| self.chat().hub().has_laggard(&room, spark))
     }
 
     /// The id that an answer gives back, unless it is too long for that.
@@ -451,9 +470,7 @@ impl App {
     }
 
     async fn event(&self, connection: &Connection, params: Option<&RawValue>, request: &Request) {
-        let params =
-            params.and_then(|params| serde_json::from_str::<EventParams<'_>>(params.get()).ok());
-        let params = params.unwrap_or_default();
+        let params = event_params(params);
         let room = as_name(params.room);
         if let Some(room) = &room
             && let Err(error) = connection.afford(Wish::Say { room }, self.options())
@@ -483,7 +500,7 @@ impl App {
         self.answer_and_deliver(connection, request, delivery).await;
     }
 
-    /// The speaker's answer does not wait for the members.
+    /// The speaker's answer does not wait for this message to reach the members.
     async fn answer_and_deliver(
         &self,
         connection: &Connection,
@@ -654,6 +671,40 @@ fn refused<'a>(detail: impl Into<Cow<'static, str>>) -> Received<'a> {
         detail: detail.into(),
         message_id: None,
     }
+}
+
+/// Puts a request in line, and stops reading where the line is long. A connection for which there is no memory left ends.
+fn put_in_line(connection: &Connection, mut lane: MutexGuard<'_, Lane>, waiting: Waiting) {
+    let is_full = lane.push(waiting);
+    let Some(spark) = connection.spark() else {
+        return;
+    };
+    let covered = lane.cover(|bytes| spark.reserve(Holding::Queue, bytes));
+    if covered.is_err() {
+        lane.clear();
+        drop(lane);
+        spark.end(CloseReason::Overloaded);
+    } else if is_full {
+        spark.pause();
+    }
+}
+
+fn event_params(params: Option<&RawValue>) -> EventParams<'_> {
+    let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
+    params.unwrap_or_default()
+}
+
+/// The room that somebody wants to speak in.
+fn room_of<'a>(received: &Received<'a>) -> Option<Cow<'a, str>> {
+    let Received::Packet(packet) = received else {
+        return None;
+    };
+    let verb = Verb::parse(&as_text(packet.event?)?)?;
+    as_name(match verb {
+        Verb::Say => packet.room,
+        Verb::Event => event_params(packet.params).room,
+        _ => None,
+    })
 }
 
 /// The message of a `say` packet: its `message`, or what the other keys say, joined by spaces, as old clients

@@ -18,6 +18,12 @@ pub struct LimitsConfig {
     pub max_fragments: u32,
     /// Most bytes that may wait for one client. Over it the connection is closed with 4001.
     pub max_outbox_bytes: usize,
+    /// Bytes waiting for a client over which it lags, until no more than half of them are left. Others who speak in a room of
+    /// it wait meanwhile, and are not read from.
+    pub lag_bytes: usize,
+    /// How long they wait for a client that lags, and for all that lag in a room until half of `lag_bytes` more have been said
+    /// there. 0: nobody waits.
+    pub lag_timeout_ms: u64,
     /// Memory that may be held for all clients together: messages on their way, bodies, params. 0: a quarter of what this
     /// process may use. Over it new work is refused (503, 029), and those that hold the most are closed with 1013.
     pub memory_budget_bytes: usize,
@@ -83,6 +89,8 @@ impl Default for LimitsConfig {
             max_message_bytes: 10 * 1024 * 1024,
             max_fragments: 1024,
             max_outbox_bytes: 8 * 1024 * 1024,
+            lag_bytes: 2 * 1024 * 1024,
+            lag_timeout_ms: 2000,
             memory_budget_bytes: 0,
             memory_per_address_bytes: 0,
             write_timeout_ms: 20_000,
@@ -119,6 +127,8 @@ impl Config {
             max_message: limits.max_message_bytes,
             max_fragments: limits.max_fragments,
             max_outbox: limits.max_outbox_bytes,
+            lag: limits.lag_bytes,
+            lag_timeout: Duration::from_millis(limits.lag_timeout_ms),
             max_memory: limits.memory_budget_bytes,
             max_memory_per_address: limits.memory_per_address_bytes,
             write_timeout: Duration::from_millis(limits.write_timeout_ms),

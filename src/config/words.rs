@@ -36,6 +36,7 @@ const HOUR: u64 = 3_600_000;
 const BOUNDS: &[Bounds] = &[
     not_zero("limits.max_message_bytes"),
     not_zero("limits.max_outbox_bytes"),
+    not_zero("limits.lag_bytes"),
     not_zero("limits.max_fragments"),
     not_zero("limits.write_timeout_ms"),
     not_zero("limits.receive_timeout_ms"),

@@ -263,7 +263,7 @@ impl Hub {
         room.publish_each(message)
     }
 
-    fn find(&self, room: &str) -> Option<Shared> {
+    pub(super) fn find(&self, room: &str) -> Option<Shared> {
         self.rooms.read().get(room).cloned()
     }
 }

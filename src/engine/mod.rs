@@ -22,6 +22,7 @@
 //! ```
 
 mod bus;
+mod floor;
 mod hub;
 mod joined;
 mod rate;
@@ -32,6 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use floor::Floor;
 use futures_util::future::BoxFuture;
 pub use hub::Hub;
 pub use rate::{Bucket, Limited, Rate, Rates};

@@ -1,11 +1,12 @@
 //! One room: its members in a dense list, and the numbering of what is said in it.
 
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use super::floor::Patience;
 use super::spark::is_reserved;
 use super::{Broadcast, ConnectionId, Message, Spark};
 
@@ -64,6 +65,8 @@ pub(super) struct Room {
     name: Arc<str>,
     epoch: String,
     state: Mutex<State>,
+    /// Whose turn it is while somebody lags.
+    floor: OnceLock<Arc<tokio::sync::Mutex<Patience>>>,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +75,8 @@ struct State {
     /// Where each member is in the list, so that leaving does not search.
     positions: HashMap<ConnectionId, usize>,
     seq: u64,
+    /// Bytes of what has been said.
+    said: u64,
     /// The members from whom everything since this number was withheld.
     behind: HashMap<ConnectionId, u64>,
     is_destroyed: bool,
@@ -84,6 +89,7 @@ impl Room {
             name,
             epoch: epoch[..8].to_owned(),
             state: Mutex::default(),
+            floor: OnceLock::new(),
         }
     }
 
@@ -163,6 +169,25 @@ impl Room {
         (members.collect(), count, has_more)
     }
 
+    /// The first member of which `look` finds something, and what.
+    pub(super) fn find_member<T>(&self, look: impl Fn(&Spark) -> Option<T>) -> Option<(Spark, T)> {
+        let state = self.state.lock();
+        let mut members = state.members.iter().map(|member| &member.spark);
+        members.find_map(|spark| {
+            let found = look(spark)?;
+            Some((spark.clone(), found))
+        })
+    }
+
+    /// How much has been said, in bytes.
+    pub(super) fn said(&self) -> u64 {
+        self.state.lock().said
+    }
+
+    pub(super) fn floor(&self) -> &Arc<tokio::sync::Mutex<Patience>> {
+        self.floor.get_or_init(Arc::default)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.state.lock().members.len()
     }
@@ -202,6 +227,7 @@ impl Room {
             state.behind = HashMap::new();
         }
         state.seq += 1;
+        state.said += shared.payload().len() as u64;
         Ok(())
     }
 
@@ -214,6 +240,7 @@ impl Room {
         let mut state = self.state.lock();
         let mut result = Ok(());
         let mut is_said = false;
+        let mut longest = 0;
         let mut behind = HashMap::new();
         for member in &state.members {
             let prev = state.prev_of(member);
@@ -221,6 +248,7 @@ impl Room {
                 Some(message) if !is_reserved(&message) => {
                     let _closed = member.spark.connection().send(&message);
                     is_said = true;
+                    longest = longest.max(message.payload().len() as u64);
                 }
                 withheld => {
                     if withheld.is_some() {
@@ -232,6 +260,7 @@ impl Room {
         }
         if is_said {
             state.seq += 1;
+            state.said += longest;
             state.behind = behind;
         }
         result

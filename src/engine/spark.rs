@@ -136,6 +136,16 @@ impl Spark {
         std::future::poll_fn(|cx| self.0.poll_outbox(bytes, cx)).await;
     }
 
+    /// Whether anybody on the server may lag.
+    pub(crate) fn may_have_laggards(&self) -> bool {
+        self.0.context().has_laggards()
+    }
+
+    /// Waits until no messages can be sent any more.
+    pub(crate) async fn over(&self) {
+        std::future::poll_fn(|cx| self.0.poll_over(cx)).await;
+    }
+
     /// Takes memory of the server's budget for something of this client's. What is small is free.
     ///
     /// # Errors

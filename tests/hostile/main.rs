@@ -10,6 +10,7 @@
 //! * `prefixes`: data that looks like control. `scripts`: data that ends up in the client script.
 //! * `origins`: pages of other sites. `paths`: files outside of the public folder.
 //! * `slow`: peers that never finish. `floods`: peers that never stop. `rates`: more in a time than is allowed.
+//! * `lagging`: members that read nothing for a while, and who speaks to them. `slow_links`: members that read as fast as they can.
 //! * `amplification`: small requests that would be large answers, or much memory.
 //! * `polling`: payloads of engine.io that are none; `polling_queries`: queries that are none; `polling_bombs`: too large
 //!   or too many at once; `polling_times`: how long decoding takes; `polling_hoards`: sessions and upgrades that are
@@ -42,6 +43,7 @@ mod floods;
 mod frames;
 mod half_frames;
 mod heads;
+mod lagging;
 mod logs;
 mod origins;
 mod packets;
@@ -60,6 +62,7 @@ mod rates;
 mod scripts;
 mod sizes;
 mod slow;
+mod slow_links;
 mod smuggling;
 mod socketio;
 mod socketio_bombs;
@@ -237,6 +240,16 @@ impl Arena {
     /// Waits until the server has counted this at least once.
     async fn counts(&self, line: &str) {
         self.reaches(line, 1).await;
+    }
+
+    /// Waits until the server counts nothing of this any more.
+    async fn reaches_none(&self, line: &str) {
+        support::within(line, async {
+            while self.metric(line).await > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     }
 
     /// Waits until the server has counted this so often. A client may know of an end before it is counted.

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod deadlines;
+mod lag;
 
 /// Past this many waiting bytes a flush is tried at once instead of at the end of the turn, so that one long turn
 /// does not make a healthy peer look slow.
@@ -356,6 +357,9 @@ impl Connection {
         }
         if !self.put(&mut outbox, frame, is_shared) {
             return Err(self.wake(outbox, PushError::Send(SendError::Overloaded)));
+        }
+        if outbox.held() > self.context.limits.lag {
+            self.begin_lag(&mut outbox);
         }
         self.schedule(outbox);
         Ok(())

@@ -26,6 +26,17 @@ pub enum Payload {
     Binary(Bytes),
 }
 
+impl Payload {
+    /// The length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "nothing asks for emptiness")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl Message {
     /// A text message.
     pub fn text(text: impl Into<ByteString>) -> Self {

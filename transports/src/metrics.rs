@@ -18,6 +18,10 @@ pub struct Metrics {
     pub upgrades: Family<[(&'static str, &'static str); 1], Counter>,
     /// Requests refused because of a limit, by its name in the configuration.
     pub limited: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Connections that lag now: more waits for them than [`Limits::lag`](crate::Limits::lag).
+    pub lagging: Gauge,
+    /// Requests that waited until members of a room had caught up.
+    pub held_back: Counter,
     /// Messages received.
     pub received: Counter,
     /// Messages put into an outbox.
@@ -53,6 +57,16 @@ impl Metrics {
             "requests_limited",
             "Requests refused because of a limit",
             self.limited.clone(),
+        );
+        registry.register(
+            "connections_lagging",
+            "Connections for which more waits than limits.lag_bytes",
+            self.lagging.clone(),
+        );
+        registry.register(
+            "requests_held_back",
+            "Requests that waited until members of a room had caught up",
+            self.held_back.clone(),
         );
         registry.register(
             "messages_received",

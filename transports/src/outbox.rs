@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::budget::{self, FREE};
 use crate::queue::{Queue, Waiting};
@@ -44,6 +45,35 @@ pub(crate) struct Outbox {
     /// Those who wait for less to be waiting. In a box, because hardly any connection has one.
     #[allow(clippy::box_collection, reason = "a pointer is a third of a vector")]
     patient: Option<Box<Vec<Waker>>>,
+    /// While the peer lags. In a box, because hardly any does.
+    lag: Option<Box<Lag>>,
+}
+
+/// A peer for which too much waits.
+#[derive(Debug)]
+struct Lag {
+    since: Instant,
+    /// It is over when so little waits.
+    ends_at: usize,
+    /// Where those that lag are counted.
+    lagging: Gauge,
+}
+
+impl Lag {
+    fn begin(ends_at: usize, lagging: &Gauge) -> Self {
+        lagging.inc();
+        Self {
+            since: Instant::now(),
+            ends_at,
+            lagging: lagging.clone(),
+        }
+    }
+}
+
+impl Drop for Lag {
+    fn drop(&mut self) {
+        self.lagging.dec();
+    }
 }
 
 /// How far a connection is in its life.
@@ -65,6 +95,30 @@ impl Outbox {
     /// Goes on in life.
     pub(crate) fn set_life(&mut self, life: Life) {
         self.life = life;
+        if !matches!(self.life, Life::Open) {
+            self.lag = None;
+        }
+        self.wake_patient();
+    }
+
+    /// Notes that the peer lags, until no more than `ends_at` is [held](Self::held) for it or its life has gone on.
+    pub(crate) fn begin_lag(&mut self, ends_at: usize, lagging: &Gauge) {
+        let begin = || Box::new(Lag::begin(ends_at, lagging));
+        self.lag.get_or_insert_with(begin);
+    }
+
+    /// Since when the peer lags, if it does.
+    pub(crate) fn lags_since(&self) -> Option<Instant> {
+        self.lag.as_ref().map(|lag| lag.since)
+    }
+
+    /// Something has left.
+    fn went_on(&mut self) {
+        if let Some(lag) = &self.lag
+            && self.held() <= lag.ends_at
+        {
+            self.lag = None;
+        }
         self.wake_patient();
     }
 
@@ -189,14 +243,14 @@ impl Outbox {
             self.frames.pop();
         }
         self.give_memory_back();
-        self.wake_patient();
+        self.went_on();
     }
 
     /// Takes the first frame whole.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop()?;
         self.forget(std::slice::from_ref(&frame));
-        self.wake_patient();
+        self.went_on();
         Some(frame.bytes)
     }
 
@@ -212,7 +266,7 @@ impl Outbox {
         let count = fitting.count().max(1);
         let taken = self.frames.pop_many(count);
         self.forget(&taken);
-        self.wake_patient();
+        self.went_on();
         taken.into_iter().map(|frame| frame.bytes).collect()
     }
 
@@ -254,6 +308,7 @@ impl Outbox {
         self.frames.truncate(keep);
         self.recount();
         self.give_memory_back();
+        self.went_on();
     }
 }
 
@@ -331,6 +386,40 @@ mod tests {
         outbox.discard();
         assert!(outbox.is_empty());
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn a_lag_ends_when_little_is_left_or_life_goes_on() {
+        let lagging = Gauge::default();
+        let mut outbox = Outbox::default();
+        for _ in 0..4 {
+            outbox.push(Bytes::from_static(&[0; 1000]), true);
+        }
+        outbox.begin_lag(2000 + 2 * FRAME_COST, &lagging);
+        let since = outbox.lags_since();
+        outbox.begin_lag(0, &lagging);
+        assert_eq!(outbox.lags_since(), since, "it has begun already");
+        outbox.advance(1999);
+        assert_eq!((outbox.lags_since(), lagging.get()), (since, 1));
+        outbox.advance(1);
+        assert_eq!((outbox.lags_since(), lagging.get()), (None, 0));
+
+        outbox.begin_lag(0, &lagging);
+        outbox.pop();
+        assert_eq!(lagging.get(), 1);
+        outbox.pop_up_to(2000, 0);
+        assert_eq!(lagging.get(), 0);
+
+        outbox.push(Bytes::from_static(&[0; 1000]), true);
+        for life in [Life::Closing(CloseReason::GoingAway), Life::Closed] {
+            outbox.life = Life::Open;
+            outbox.begin_lag(0, &lagging);
+            outbox.set_life(life);
+            assert_eq!((outbox.lags_since(), lagging.get()), (None, 0));
+        }
+        outbox.begin_lag(0, &lagging);
+        drop(outbox);
+        assert_eq!(lagging.get(), 0);
     }
 
     #[test]

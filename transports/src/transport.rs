@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::primus::{Controls, JsonControls};
@@ -99,6 +100,12 @@ pub struct Limits {
     /// Most bytes that may wait for a peer. Default 8 MiB. A single larger message is taken when nothing else waits.
     /// Over it: [`CloseReason::SlowConsumer`].
     pub max_outbox: usize,
+    /// Bytes waiting for a peer over which it lags, until half of them or less are left. Whoever causes more is to wait for
+    /// it. Default 2 MiB.
+    pub lag: usize,
+    /// How long a peer that lags is to be waited for, and all that lag together until half of that many bytes more have been
+    /// sent to them. Default 2 s.
+    pub lag_timeout: Duration,
     /// How long a peer's socket may refuse all data while some waits: [`CloseReason::WriteTimeout`]. Where the peer
     /// fetches what waits, how long it may not do so: [`CloseReason::SlowConsumer`]. Default 20 s.
     pub write_timeout: Duration,
@@ -126,6 +133,8 @@ impl Default for Limits {
             max_message: 10 * 1024 * 1024,
             max_fragments: 1024,
             max_outbox: 8 * 1024 * 1024,
+            lag: 2 * 1024 * 1024,
+            lag_timeout: Duration::from_secs(2),
             max_memory: 0,
             max_memory_per_address: 0,
             write_timeout: Duration::from_secs(20),
@@ -162,6 +171,7 @@ pub struct Context {
     /// The tasks of open connections, for a drain to wait for.
     pub tasks: TaskTracker,
     is_draining: AtomicBool,
+    begins_draining: Notify,
 }
 
 impl Context {
@@ -199,7 +209,8 @@ impl Context {
 
     /// Lets no new connection in from now on.
     pub fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
+        self.is_draining.store(true, Ordering::SeqCst);
+        self.begins_draining.notify_waiters();
     }
 
     /// Ends every connection, also those that the engine has not been told of.
@@ -209,9 +220,23 @@ impl Context {
         }
     }
 
+    /// Whether there may be a connection that lags.
+    pub fn has_laggards(&self) -> bool {
+        self.metrics.lagging.get() > 0
+    }
+
     /// Whether the server is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        self.is_draining.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server is about to stop.
+    pub async fn draining(&self) {
+        // Before the look: whoever is told from here on is told.
+        let begins = self.begins_draining.notified();
+        if !self.is_draining() {
+            begins.await;
+        }
     }
 
     /// Whether the page that asks may connect. If not, that is counted and the operator is told.
@@ -271,6 +296,7 @@ impl Context {
             turnstile: Turnstile::default(),
             tasks: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
+            begins_draining: Notify::new(),
         });
         Sweep::spawn(&context);
         context
