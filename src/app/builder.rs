@@ -13,6 +13,7 @@ use super::action::{Action, Context, RegistrationError, Registry};
 use super::chat::{Chat, RoomEvent, RoomEvents};
 use super::files::Links;
 use super::middleware::{ActionMiddleware, ChatMiddleware, ConnectionMiddleware, Middleware};
+use super::reply::Push;
 use super::{App, Authorize, Inner, PublicFiles};
 use crate::config::Config;
 use crate::engine::{Handshake, Hub, Refusal};
@@ -149,7 +150,7 @@ impl AppBuilder {
             0 => files,
             most => files.max_open(most),
         };
-        let hub = Arc::new(Hub::with_max_rooms(options.max_rooms));
+        let hub = Arc::new(Hub::new(options.max_rooms, Arc::new(Push)));
         for room in &options.starting_rooms {
             hub.create(room);
         }

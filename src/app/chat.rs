@@ -1,6 +1,6 @@
 //! Rooms and what is said in them (docs/protocol/packets.md#rooms).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use super::connection::{Connection, now};
 use super::error::{Error, ErrorFormat};
 use super::middleware::{ChatMessage, Middleware, Stopped};
 use super::packet::{bounded, relayed};
-use super::reply::{self, Sender};
-use crate::engine::{ConnectionId, Hub, Member, RoomError};
+use crate::engine::{ConnectionId, Hub, Member, Publication, RoomError, Sender, Share};
 
 /// The rooms of an app: what a server program does with them. The names of both Stellar generations work.
 #[derive(Clone, Debug)]
@@ -170,12 +169,12 @@ impl Chat {
             "event": "destroy",
             "data": Error::RoomDeleted(room.to_owned()).to_object(&self.errors),
         });
-        self.publish(
-            room,
-            &crate::json::to_string(&notice),
-            &Sender::Server,
-            now(),
-        );
+        self.publish(&Publication {
+            room: room.to_owned(),
+            body: crate::json::to_string(&notice),
+            from: Sender::Server,
+            sent_at: now(),
+        });
         if self.middleware.has_leave() {
             for member in self.hub.members(room).unwrap_or_default() {
                 if let Some(connection) = Connection::of(&member.spark) {
@@ -405,29 +404,27 @@ impl Chat {
         if !self.hub.exists(room) {
             return Err(Error::RoomMissing(room.to_owned()));
         }
-        let mut delivery = Delivery {
+        let publication = Publication {
             room: room.to_owned(),
-            message: message.get().to_owned(),
-            value: None,
+            body: message.get().to_owned(),
             from,
             sent_at: now(),
         };
         let is_heard = speaker.is_some() && self.middleware.has_say_receive();
-        if is_heard || self.middleware.has_say() {
-            // Before the answer: what hooks cannot be told is refused, and not lost behind it.
-            delivery.value = Some(delivery.read(self.max_values)?);
+        if !is_heard && !self.middleware.has_say() {
+            return Ok(Some(Delivery::AsIs(publication)));
         }
-        if let Some(speaker) = speaker
-            && is_heard
-            && let Some(message) = delivery.to_message()
-        {
-            match self.middleware.say_receive(speaker, message).await {
-                Ok(message) => delivery = Delivery::from_message(message),
+        // Before the answer: what hooks cannot be told is refused, and not lost behind it.
+        let message = read(publication, self.max_values)?;
+        let message = match speaker.filter(|_| is_heard) {
+            None => message,
+            Some(speaker) => match self.middleware.say_receive(speaker, message).await {
+                Ok(message) => message,
                 Err(Stopped::Dropped) => return Ok(None),
                 Err(Stopped::Refused(error)) => return Err(error),
-            }
-        }
-        Ok(Some(delivery))
+            },
+        };
+        Ok(Some(Delivery::Heard(message)))
     }
 
     /// As [`receive`](Self::receive), for a room event. Listeners of the program hear it once it has passed.
@@ -457,99 +454,75 @@ impl Chat {
 
     /// The second half: brings the message to every member.
     pub(crate) async fn deliver(&self, delivery: Option<Delivery>) {
-        let Some(delivery) = delivery else {
-            return;
+        let message = match delivery {
+            None => return,
+            Some(Delivery::AsIs(publication)) => return self.publish(&publication),
+            Some(Delivery::Heard(message)) => message,
         };
-        if self.middleware.has_say() {
-            self.deliver_to_each(delivery).await;
-        } else {
-            self.publish(
-                &delivery.room,
-                &delivery.message,
-                &delivery.from,
-                delivery.sent_at,
-            );
+        match self.middleware.has_say() {
+            true => self.deliver_to_each(message).await,
+            false => self.publish(&said(message)),
         }
     }
 
-    fn publish(&self, room: &str, message: &str, from: &Sender, sent_at: u64) {
+    fn publish(&self, publication: &Publication) {
         // A room that was destroyed meanwhile has no members to miss anything.
-        let _destroyed = self.hub.publish(room, |stamp| {
-            reply::chat(message, room, from, sent_at, stamp)
-        });
+        let _destroyed = self.hub.publish(publication);
     }
 
     /// Runs the receivers' hooks first and sends to all in one step, so that a slow hook of one receiver does not
     /// mix up the order of messages.
-    async fn deliver_to_each(&self, delivery: Delivery) {
-        let Some(message) = delivery.to_message() else {
-            return;
-        };
-        let members = self.hub.members(&delivery.room).unwrap_or_default();
+    async fn deliver_to_each(&self, message: ChatMessage) {
+        let members = self.hub.members(&message.room).unwrap_or_default();
         let hooks = members.into_iter().filter_map(|member| {
             let receiver = Connection::of(&member.spark)?;
-            let message = message.clone();
+            let message = &message;
             Some(async move {
-                let said = self.middleware.say(&receiver, message).await;
-                let said = said.ok().map(Delivery::from_message);
-                (member.spark.id(), said)
+                let share = match self.middleware.say(&receiver, message.clone()).await {
+                    Ok(own) if own == *message => Share::Whole,
+                    Ok(own) => Share::Instead(said(own)),
+                    Err(_) => Share::Nothing,
+                };
+                (member.spark.id(), share)
             })
         });
-        let decided: std::collections::HashMap<ConnectionId, Option<Delivery>> =
-            futures_util::future::join_all(hooks)
-                .await
-                .into_iter()
-                .collect();
-        let _destroyed = self.hub.publish_each(&delivery.room, |stamp, spark| {
+        let decided = futures_util::future::join_all(hooks).await;
+        let decided: HashMap<ConnectionId, Share> = decided.into_iter().collect();
+        let _destroyed = self.hub.publish_each(&said(message), |spark| {
             // Who joined while the hooks ran was not a member when the message was said.
-            let said = decided.get(&spark.id())?.as_ref()?;
-            Some(reply::chat(
-                &said.message,
-                &said.room,
-                &said.from,
-                said.sent_at,
-                stamp,
-            ))
+            decided.get(&spark.id()).cloned().unwrap_or(Share::Nothing)
         });
     }
 }
 
-/// A message that has been accepted for a room.
+/// What has been accepted for a room.
 #[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    room: String,
-    /// JSON text.
-    message: String,
-    /// What it says, where there are hooks to be told.
-    value: Option<Value>,
-    from: Sender,
-    sent_at: u64,
+pub(crate) enum Delivery {
+    /// No hook has to be told.
+    AsIs(Publication),
+    /// As hooks get it, and have left it.
+    Heard(ChatMessage),
 }
 
-impl Delivery {
-    fn read(&self, max_values: usize) -> Result<Value, Error> {
-        bounded(self.message.as_bytes(), "the message", relayed(max_values))?;
-        stellar_transports::json::from_str(&self.message)
-            .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))
-    }
+/// What is said, as hooks are told of it.
+fn read(publication: Publication, max_values: usize) -> Result<ChatMessage, Error> {
+    let body = &publication.body;
+    bounded(body.as_bytes(), "the message", relayed(max_values))?;
+    let message = stellar_transports::json::from_str(body)
+        .map_err(|error| Error::InvalidPacket(format!("the message cannot be read ({error})")))?;
+    Ok(ChatMessage {
+        message,
+        room: publication.room,
+        from: publication.from,
+        sent_at: publication.sent_at,
+    })
+}
 
-    /// As hooks get it, if there are any.
-    fn to_message(&self) -> Option<ChatMessage> {
-        Some(ChatMessage {
-            message: self.value.clone()?,
-            room: self.room.clone(),
-            from: self.from.clone(),
-            sent_at: self.sent_at,
-        })
-    }
-
-    fn from_message(message: ChatMessage) -> Self {
-        Self {
-            message: crate::json::to_string(&message.message),
-            value: Some(message.message),
-            room: message.room,
-            from: message.from,
-            sent_at: message.sent_at,
-        }
+fn said(message: ChatMessage) -> Publication {
+    Publication {
+        body: crate::json::to_string(&message.message),
+        room: message.room,
+        from: message.from,
+        sent_at: message.sent_at,
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::action::{Context, guarded};
 use super::connection::Connection;
 use super::error::Error;
-use super::reply::Sender;
+use crate::engine::Sender;
 
 /// The priority of a middleware that does not choose one. Lower runs earlier; ties run in order of registration.
 pub const DEFAULT_PRIORITY: i32 = 100;

@@ -41,6 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use crate::engine::Sender;
 pub use action::{Action, ActionError, Context, RegistrationError};
 pub(crate) use action::{Call, Outcome, Registry};
 pub use builder::AppBuilder;
@@ -60,7 +61,6 @@ pub use options::{Options, Welcome};
 pub(crate) use packet::fuzz::packet as fuzz_packet;
 use parking_lot::Mutex;
 pub use rates::Rates;
-pub use reply::Sender;
 use serde_json::{Map, Value};
 use stellar_transports::{Message, Reservation};
 use tokio_util::task::TaskTracker;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use stellar_transports::{AckId, Message};
 
 use super::error::{Error, ErrorFormat};
-use crate::engine::Stamp;
+use crate::engine::{Publication, Sender, Stamp, Voice};
 use crate::json::to_string;
 
 /// What a response must say about the request it answers. Taken when the request is received: a slow request
@@ -156,27 +156,28 @@ pub(crate) fn push(value: Value, context: &str) -> Message {
     Message::text(to_string(&packet)).named(name)
 }
 
-/// Who speaks in a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// A connection, by id.
-    Connection(String),
-    /// The server itself: `0` on the wire.
-    Server,
+/// Members hear what is said as a chat push (docs/protocol/packets.md#what-was-said). The message is JSON text that is
+/// passed on as it came.
+#[derive(Debug)]
+pub(crate) struct Push;
+
+impl Voice for Push {
+    fn message(&self, publication: &Publication, stamp: Stamp<'_>) -> Message {
+        chat(publication, stamp)
+    }
 }
 
-/// A chat push (docs/protocol/packets.md#what-was-said). The message is JSON text that is passed on as it came.
-pub(crate) fn chat(
-    message: &str,
-    room: &str,
-    from: &Sender,
-    sent_at: u64,
-    stamp: Stamp<'_>,
-) -> Message {
+fn chat(publication: &Publication, stamp: Stamp<'_>) -> Message {
+    let Publication {
+        room,
+        body,
+        from,
+        sent_at,
+    } = publication;
     use std::fmt::Write;
-    let mut packet = String::with_capacity(message.len() + room.len() + 160);
+    let mut packet = String::with_capacity(body.len() + room.len() + 160);
     packet.push_str("{\"message\":");
-    packet.push_str(message);
+    packet.push_str(body);
     packet.push_str(",\"room\":");
     packet.push_str(&to_string(&room));
     // Ids are UUIDs, or texts of our own making, and the epoch is hexadecimal: nothing to escape.
@@ -275,13 +276,20 @@ mod tests {
             epoch: "ab",
             prev: None,
         };
-        let push = chat("{\"x\": 1e999}", "a\"b", &Sender::Server, 12, stamp);
+        let mut said = Publication {
+            room: "a\"b".to_owned(),
+            body: "{\"x\": 1e999}".to_owned(),
+            from: Sender::Server,
+            sent_at: 12,
+        };
+        let push = chat(&said, stamp);
         assert_eq!(
             text(&push),
             r#"{"message":{"x": 1e999},"room":"a\"b","from":0,"context":"user","sentAt":12,"seq":5,"epoch":"ab"}"#
         );
         let prev = Some(2);
-        let push = chat("1", "a", &Sender::Server, 12, Stamp { prev, ..stamp });
+        said.body = "1".to_owned();
+        let push = chat(&said, Stamp { prev, ..stamp });
         assert!(text(&push).ends_with(r#","seq":5,"epoch":"ab","prev":2}"#));
     }
 

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use super::publication::Bare;
 use super::room::{Room, Shared, is_spacious};
 use super::spark::is_reserved;
-use super::{ConnectionId, Member, Message, RoomError, Spark, Stamp, Turn, WriteError};
+use super::{
+    ConnectionId, Member, Message, Publication, RoomError, Share, Spark, Turn, Voice, WriteError,
+};
 
 /// Rooms that a connection may be in, unless another number is chosen.
 const MAX_ROOMS: usize = 1000;
@@ -21,6 +24,7 @@ const MAX_ROOMS: usize = 1000;
 #[derive(Debug)]
 pub struct Hub {
     max_rooms: usize,
+    voice: Arc<dyn Voice>,
     sparks: RwLock<HashMap<ConnectionId, Spark>>,
     /// Those for which an id was chosen.
     names: RwLock<HashMap<String, ConnectionId>>,
@@ -29,15 +33,17 @@ pub struct Hub {
 
 impl Default for Hub {
     fn default() -> Self {
-        Self::with_max_rooms(MAX_ROOMS)
+        Self::new(MAX_ROOMS, Arc::new(Bare))
     }
 }
 
 impl Hub {
-    /// A hub in which a connection can be in so many rooms. Default 1,000.
-    pub fn with_max_rooms(max_rooms: usize) -> Self {
+    /// A hub in which a connection can be in so many rooms (1,000 by default), and whose members hear what is said as
+    /// `voice` writes it (the bare body by default).
+    pub fn new(max_rooms: usize, voice: Arc<dyn Voice>) -> Self {
         Self {
             max_rooms,
+            voice,
             sparks: RwLock::default(),
             names: RwLock::default(),
             rooms: RwLock::default(),
@@ -229,38 +235,42 @@ impl Hub {
         self.find(room).map(|room| room.len())
     }
 
-    /// Sends a message to every member of a room: numbered, encoded once per dialect, and in the same order for
-    /// all. `message` makes it when its number is known; it runs under the room's lock, so it must not use the hub. It is
-    /// asked again for a member from whom the messages before were withheld.
+    /// Numbers what is said in a room, and sends it to every member: encoded once per dialect, and in the same order for
+    /// all.
     ///
     /// # Errors
     ///
     /// When there is no such room, or the text is reserved for the protocol.
-    pub fn publish(
-        &self,
-        room: &str,
-        message: impl FnMut(Stamp<'_>) -> Message,
-    ) -> Result<(), RoomError> {
-        let room = self.find(room).ok_or(RoomError::Missing)?;
-        let _turn = Turn::begin();
-        room.publish(message)
+    pub fn publish(&self, publication: &Publication) -> Result<(), RoomError> {
+        self.deliver(publication, None)
     }
 
-    /// As [`publish`](Self::publish), but `message` decides for each member what it gets, if anything. It too runs
-    /// under the room's lock. A message that nobody gets takes no number, and whoever gets none of it is told so by the
-    /// [next one's stamp](Stamp::prev).
+    /// As [`publish`](Self::publish), but `share` decides for each member what it gets. It runs under the room's lock, so
+    /// it must not use the hub. A message that nobody gets takes no number.
     ///
     /// # Errors
     ///
-    /// When there is no such room, or the text is reserved for the protocol.
+    /// As `publish`. A member whose own text is reserved gets nothing, and the others theirs.
     pub fn publish_each(
         &self,
-        room: &str,
-        message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
+        publication: &Publication,
+        share: impl Fn(&Spark) -> Share,
     ) -> Result<(), RoomError> {
-        let room = self.find(room).ok_or(RoomError::Missing)?;
+        self.deliver(publication, Some(&share))
+    }
+
+    /// The one way by which what is said reaches members.
+    fn deliver(
+        &self,
+        publication: &Publication,
+        share: Option<&dyn Fn(&Spark) -> Share>,
+    ) -> Result<(), RoomError> {
+        let room = self.find(&publication.room).ok_or(RoomError::Missing)?;
         let _turn = Turn::begin();
-        room.publish_each(message)
+        match share {
+            None => room.deliver(&*self.voice, publication),
+            Some(share) => room.deliver_shares(&*self.voice, publication, share),
+        }
     }
 
     pub(super) fn find(&self, room: &str) -> Option<Shared> {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::floor::Patience;
 use super::spark::is_reserved;
-use super::{Broadcast, ConnectionId, Message, Spark};
+use super::{Broadcast, ConnectionId, Publication, Share, Spark, Voice};
 
 /// Why a room operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -199,14 +199,16 @@ impl Room {
         state.members.capacity().max(state.positions.capacity())
     }
 
-    /// Numbers a message and puts it into every member's outbox. All of this under the room's lock, so every member
+    /// Numbers what is said and puts it into every member's outbox. All of this under the room's lock, so every member
     /// sees the room's messages in the order of their numbers.
-    pub(super) fn publish(
+    pub(super) fn deliver(
         &self,
-        mut message: impl FnMut(Stamp<'_>) -> Message,
+        voice: &dyn Voice,
+        publication: &Publication,
     ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
-        let shared = message(state.stamp(&self.epoch, None));
+        let message = |prev| voice.message(publication, state.stamp(&self.epoch, prev));
+        let shared = message(None);
         if is_reserved(&shared) {
             return Err(RoomError::Reserved);
         }
@@ -221,7 +223,7 @@ impl Room {
                 let connection = member.spark.connection();
                 let _closed = match state.prev_of(member) {
                     None => broadcast.send_to(connection),
-                    prev => connection.send(&message(state.stamp(&self.epoch, prev))),
+                    prev => connection.send(&message(prev)),
                 };
             }
             state.behind = HashMap::new();
@@ -231,24 +233,42 @@ impl Room {
         Ok(())
     }
 
-    /// As [`publish`](Self::publish), but each member gets what `message` says for it; `None` is nothing. What nobody gets
-    /// has no number.
-    pub(super) fn publish_each(
+    /// As [`deliver`](Self::deliver), but each member gets its share. What nobody gets has no number.
+    pub(super) fn deliver_shares(
         &self,
-        mut message: impl FnMut(Stamp<'_>, &Spark) -> Option<Message>,
+        voice: &dyn Voice,
+        publication: &Publication,
+        share: &dyn Fn(&Spark) -> Share,
     ) -> Result<(), RoomError> {
         let mut state = self.state.lock();
+        let message = |said: &_, prev| voice.message(said, state.stamp(&self.epoch, prev));
+        let shared = message(publication, None);
+        let is_reserved_for_all = is_reserved(&shared);
+        let mut broadcast = Broadcast::new(&shared);
         let mut result = Ok(());
         let mut is_said = false;
         let mut longest = 0;
         let mut behind = HashMap::new();
         for member in &state.members {
+            let connection = member.spark.connection();
             let prev = state.prev_of(member);
-            match message(state.stamp(&self.epoch, prev), &member.spark) {
-                Some(message) if !is_reserved(&message) => {
-                    let _closed = member.spark.connection().send(&message);
+            let share = share(&member.spark);
+            let own = match &share {
+                Share::Whole if prev.is_none() && !is_reserved_for_all => {
+                    let _closed = broadcast.send_to(connection);
                     is_said = true;
-                    longest = longest.max(message.payload().len() as u64);
+                    longest = longest.max(shared.payload().len() as u64);
+                    continue;
+                }
+                Share::Whole => Some(message(publication, prev)),
+                Share::Instead(own) => Some(message(own, prev)),
+                Share::Nothing => None,
+            };
+            match own {
+                Some(own) if !is_reserved(&own) => {
+                    let _closed = connection.send(&own);
+                    is_said = true;
+                    longest = longest.max(own.payload().len() as u64);
                 }
                 withheld => {
                     if withheld.is_some() {

@@ -4,7 +4,7 @@ use stellar_transports::Context;
 use stellar_transports::memory::{Memory, MemoryPeer, Received};
 
 use super::*;
-use crate::engine::{Engine, Handler, Incoming};
+use crate::engine::{Engine, Handler, Incoming, Sender, Stamp};
 
 #[derive(Debug)]
 struct Silent;
@@ -20,8 +20,8 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let engine = Engine::new(Silent);
-        let hub = Arc::clone(engine.hub());
+        let hub = Arc::new(Hub::new(MAX_ROOMS, Arc::new(Placed)));
+        let engine = Engine::with_hub(Arc::clone(&hub), Arc::new(Silent));
         Self {
             hub,
             context: engine.start(),
@@ -38,8 +38,30 @@ impl Fixture {
     }
 }
 
-fn numbered(stamp: Stamp<'_>) -> Message {
-    Message::text(stamp.seq.to_string())
+/// Writes what is said with its place.
+#[derive(Debug)]
+struct Placed;
+
+impl Voice for Placed {
+    fn message(&self, publication: &Publication, stamp: Stamp<'_>) -> Message {
+        match publication.body.starts_with('"') {
+            true => Message::text(publication.body.clone()),
+            false => Message::text(format!("[{},{:?}]", stamp.seq, stamp.prev)),
+        }
+    }
+}
+
+fn in_room(room: &str, body: &str) -> Publication {
+    Publication {
+        room: room.to_owned(),
+        body: body.to_owned(),
+        from: Sender::Server,
+        sent_at: 1,
+    }
+}
+
+fn something() -> Publication {
+    in_room("room", "1")
 }
 
 #[tokio::test]
@@ -52,16 +74,13 @@ async fn members_receive_in_order_and_others_do_not() {
     fixture.hub.join(&spark_a, "room").unwrap();
     fixture.hub.join(&spark_b, "other").unwrap();
     for _ in 0..3 {
-        fixture.hub.publish("room", numbered).unwrap();
+        fixture.hub.publish(&something()).unwrap();
     }
-    fixture
-        .hub
-        .publish("other", |_| Message::text("other"))
-        .unwrap();
-    for expected in ["1", "2", "3"] {
+    fixture.hub.publish(&in_room("other", "\"o\"")).unwrap();
+    for expected in ["[1,None]", "[2,None]", "[3,None]"] {
         assert_eq!(a.receive().await, Received::Text(expected.into()));
     }
-    assert_eq!(b.receive().await, Received::Text("other".into()));
+    assert_eq!(b.receive().await, Received::Text("\"o\"".into()));
 }
 
 #[tokio::test]
@@ -123,7 +142,7 @@ async fn a_closed_connection_is_nowhere_and_joins_nothing() {
 
 #[tokio::test]
 async fn a_connection_is_in_so_many_rooms_and_no_more() {
-    let hub = Arc::new(Hub::with_max_rooms(2));
+    let hub = Arc::new(Hub::new(2, Arc::new(Placed)));
     let context = Engine::with_hub(Arc::clone(&hub), Arc::new(Silent)).start();
     let fixture = Fixture { hub, context };
     let (_peer, spark) = fixture.connect().await;
@@ -216,7 +235,7 @@ async fn destroying_a_room_empties_it() {
     assert_eq!(fixture.hub.destroy("room").unwrap().len(), 1);
     assert!(spark.rooms().is_empty());
     assert!(fixture.hub.destroy("room").is_none());
-    assert!(fixture.hub.publish("room", numbered).is_err());
+    assert!(fixture.hub.publish(&something()).is_err());
 }
 
 #[tokio::test]
@@ -230,7 +249,7 @@ async fn a_room_message_is_encoded_once_however_many_members() {
         peers.push(peer);
     }
     let before = fixture.context.metrics.encoded.get();
-    fixture.hub.publish("room", numbered).unwrap();
+    fixture.hub.publish(&something()).unwrap();
     assert_eq!(fixture.context.metrics.encoded.get() - before, 1);
     assert_eq!(fixture.context.metrics.sent.get(), 10);
 }
@@ -238,7 +257,7 @@ async fn a_room_message_is_encoded_once_however_many_members() {
 #[tokio::test]
 async fn a_text_that_clients_would_obey_is_not_sent() {
     let fixture = Fixture::new();
-    let (_peer, spark) = fixture.connect().await;
+    let (mut peer, spark) = fixture.connect().await;
     let reserved = Message::text("\"primus::server::close\"");
     assert_eq!(
         spark.send(&reserved),
@@ -248,16 +267,19 @@ async fn a_text_that_clients_would_obey_is_not_sent() {
     fixture.hub.create("room");
     fixture.hub.join(&spark, "room").unwrap();
     assert_eq!(
-        fixture.hub.publish("room", |_| reserved.clone()),
+        fixture
+            .hub
+            .publish(&in_room("room", "\"primus::server::close\"")),
         Err(RoomError::Reserved)
     );
-    fixture
-        .hub
-        .publish("room", |stamp| {
-            assert_eq!(stamp.seq, 1, "what was not sent has no number");
-            numbered(stamp)
-        })
-        .unwrap();
+    fixture.hub.publish(&something()).unwrap();
+    assert_eq!(peer.receive().await, Received::Text("\"primus\"".into()));
+    let first = "[1,None]";
+    assert_eq!(
+        peer.receive().await,
+        Received::Text(first.into()),
+        "what was not sent has no number"
+    );
     assert!(fixture.hub.broadcast(&reserved).is_err());
 }
 
@@ -269,19 +291,20 @@ async fn whoever_missed_something_is_told_by_the_next_stamp() {
     fixture.hub.create("room");
     fixture.hub.join(&spark_a, "room").unwrap();
     fixture.hub.join(&spark_b, "room").unwrap();
-    let place = |stamp: Stamp<'_>| Message::text(format!("[{},{:?}]", stamp.seq, stamp.prev));
     let only = |id: Option<ConnectionId>| {
-        let said =
-            move |stamp: Stamp<'_>, spark: &Spark| (Some(spark.id()) == id).then(|| place(stamp));
-        fixture.hub.publish_each("room", said).unwrap();
+        let share = |spark: &Spark| match Some(spark.id()) == id {
+            true => Share::Whole,
+            false => Share::Nothing,
+        };
+        fixture.hub.publish_each(&something(), share).unwrap();
     };
     only(None);
-    fixture.hub.publish("room", place).unwrap();
+    fixture.hub.publish(&something()).unwrap();
     only(Some(spark_a.id()));
     only(None);
     only(Some(spark_a.id()));
-    fixture.hub.publish("room", place).unwrap();
-    fixture.hub.publish("room", place).unwrap();
+    fixture.hub.publish(&something()).unwrap();
+    fixture.hub.publish(&something()).unwrap();
     for expected in ["[1,None]", "[2,None]", "[3,None]", "[4,None]", "[5,None]"] {
         assert_eq!(a.receive().await, Received::Text(expected.into()));
     }
