@@ -10,7 +10,7 @@ FEATURES := ws polling socketio tls
 # A line for each step; what passes is not listed, and what fails is shown in full.
 SAY = @echo "== $@: $$(sed -nE 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help check test plan lint rust docs fuzz stress count client-js client-packages clients python browser demo bench dist
+.PHONY: help check test plan lint rust docs fuzz stress soak count client-js client-packages clients python browser demo bench dist
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,7 +62,12 @@ fuzz: ## A minute of bytes that are almost right, for every decoder
 
 stress: ## Clients of every kind at random, and an oracle; STELLAR_STRESS_SECONDS (600), STELLAR_STRESS_SEED
 	$(SAY)
-	@cargo test --quiet --test stress -- --ignored --nocapture
+	@cargo test --quiet --test stress for_as_long -- --ignored --nocapture
+
+soak: ## A million clients come and go, and the server keeps nothing; STELLAR_SOAK_CYCLES
+	$(SAY)
+	@cargo build --release --quiet
+	@STELLAR_BIN=$(CURDIR)/target/release/stellar cargo test --quiet --test stress soak -- --ignored --nocapture
 
 count: ## Instructions of the hot paths, against their ceilings
 	$(SAY)

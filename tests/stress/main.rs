@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo nextest run --test stress           # a fixed number of steps
 //! make stress                               # as long as you like, another seed each round
+//! make soak                                 # a million clients that come and go, and what the server keeps of them
 //! ```
 //!
 //! A seed decides what each client does. How they meet is up to the machine, so a seed that failed is run again and again:
@@ -16,6 +17,7 @@ mod support;
 mod guest;
 mod oracle;
 mod script;
+mod soak;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,6 +61,18 @@ async fn witness(mut client: Client, mut end: oneshot::Receiver<()>) -> Vec<(u64
     heard
 }
 
+/// Tasks that the first client of `polling` and of `socketio` starts, and the server keeps.
+const CLOCKS: usize = 4;
+/// Tasks of a client of `socketio` that is still known.
+const EACH_KEEPS: usize = 3;
+
+/// Tasks of server and clients that are not over.
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
 /// One round on a server of its own.
 async fn round(seed: u64, actors: u64, steps: usize) {
     eprintln!("seed {seed}");
@@ -72,6 +86,7 @@ async fn round(seed: u64, actors: u64, steps: usize) {
         witnesses.push((end, tokio::spawn(witness(client, ended))));
     }
     let round = Arc::new(Round::new(server.address));
+    let tasks = alive_tasks();
     let actors = (0..actors).map(|n| {
         let seed = seed.wrapping_mul(1_000_003).wrapping_add(n);
         tokio::spawn(act(Arc::clone(&round), seed, steps))
@@ -86,6 +101,8 @@ async fn round(seed: u64, actors: u64, steps: usize) {
         hub.len() == ROOMS.len() + abandoned
     })
     .await;
+    let kept = CLOCKS + EACH_KEEPS * abandoned;
+    eventually("their tasks to be over", || alive_tasks() <= tasks + kept).await;
     let mut witnessed = Vec::new();
     for (end, witness) in witnesses {
         end.send(()).unwrap();
