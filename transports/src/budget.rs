@@ -257,13 +257,14 @@ impl Budget {
     }
 
     /// Whether holders are to go until it is less: until an eighth is free, so that it lasts for a while.
-    pub(crate) fn is_tight(&self, address: Option<Address>) -> bool {
+    /// `leaving` bytes are about to be given back.
+    pub(crate) fn is_tight(&self, address: Option<Address>, leaving: usize) -> bool {
         let ledger = &*self.0;
         let (held, limit) = match address {
             None => (self.held(), ledger.limit),
             Some(address) => (ledger.held_by(address), ledger.share),
         };
-        held > limit / 8 * 7
+        held.saturating_sub(leaving) > limit / 8 * 7
     }
 
     pub(crate) fn count_let_go(&self) {

@@ -395,15 +395,17 @@ impl Connection {
         half + self.outbox.lock().held()
     }
 
-    /// Ends the connection because it holds the most when nothing is left for others. What it holds is gone at once.
-    pub(crate) fn let_go(&self) {
+    /// Ends the connection because it holds the most when nothing is left for others. What waits for the peer is gone at
+    /// once. Returns how many bytes go when the connection's task comes to it: those of a message that is half received.
+    pub(crate) fn let_go(&self) -> usize {
+        let half = self.half.lock().as_ref().map_or(0, |half| half.bytes());
         let mut outbox = self.outbox.lock();
         outbox.discard();
         if matches!(outbox.life(), Life::Open) {
             self.context.budget.count_let_go();
             outbox.set_life(Life::Closing(CloseReason::Overloaded));
         }
-        self.wake(outbox, ());
+        self.wake(outbox, half)
     }
 
     /// Puts bytes of the transport's own (a pong, a close frame) into the ordered output, also while closing.

@@ -113,7 +113,7 @@ impl Sweep {
     }
 
     /// Lets go of those that hold the most.
-    fn relieve(&self, budget: &Budget) {
+    pub(crate) fn relieve(&self, budget: &Budget) {
         let (is_exhausted, greedy) = budget.take_exhausted();
         // All that hold more than a little are watched.
         let watched: Vec<_> = {
@@ -130,13 +130,12 @@ impl Sweep {
             let mut own = holders
                 .iter()
                 .filter(|(_, connection)| connection.address() == address);
-            while let (true, Some((_, largest))) = (budget.is_tight(Some(address)), own.next()) {
-                largest.let_go();
-            }
+            let_go_of(&mut own, |leaving| budget.is_tight(Some(address), leaving));
         }
-        let mut all = holders.iter();
-        while let (true, Some((_, largest))) = (is_exhausted && budget.is_tight(None), all.next()) {
-            largest.let_go();
+        if is_exhausted {
+            let_go_of(&mut holders.iter(), |leaving| {
+                budget.is_tight(None, leaving)
+            });
         }
     }
 
@@ -248,6 +247,17 @@ fn beat_all(connections: &[Arc<Connection>]) {
         if let Some(frame) = frame {
             connection.beat(frame, is_linked);
         }
+    }
+}
+
+/// Lets go of one after the other while it is tight, given the bytes of those on their way out.
+fn let_go_of(
+    holders: &mut dyn Iterator<Item = &(usize, Arc<Connection>)>,
+    is_tight: impl Fn(usize) -> bool,
+) {
+    let mut leaving = 0;
+    while let (true, Some((_, largest))) = (is_tight(leaving), holders.next()) {
+        leaving += largest.let_go();
     }
 }
 

@@ -43,7 +43,7 @@ fn the_budget_is_one_for_all_addresses() {
     assert!(urgent.grow_urgently(1).is_err());
     let shared = budget.share_out(Bytes::from(vec![0; MIB]));
     assert_eq!(budget.held(), 5 * MIB + MIB / 4);
-    assert!(budget.is_tight(None) && budget.is_tight(Some(client(1))));
+    assert!(budget.is_tight(None, 0) && budget.is_tight(Some(client(1)), 0));
     let clones = [shared.clone(), shared.slice(10..20)];
     drop((shared, held, urgent));
     assert_eq!(

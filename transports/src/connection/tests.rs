@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::half::Part;
 use crate::{Bus, Handshake, Limits, Metrics, Origins, Payload, Refusal};
 
 /// An engine that lets everyone in and does nothing.
@@ -104,4 +105,26 @@ async fn what_waits_is_counted_until_it_is_fetched_or_let_go() {
     assert_eq!(other.send(&huge), Err(SendError::Overloaded));
     assert_eq!(other.take_closing(), Some(CloseReason::Overloaded));
     assert_eq!(budget.held(), 0);
+}
+
+#[tokio::test]
+async fn as_many_are_let_go_as_it_takes_and_no_more() {
+    let honest = fetched(Limits {
+        max_memory: 1024 * 1024,
+        ..Limits::default()
+    });
+    honest.send(&Message::binary(vec![0; 50_000])).unwrap();
+    let context = Arc::clone(honest.context());
+    let large: Vec<_> = (0..3)
+        .map(|_| Connection::new(&context, "test", &Plain))
+        .collect();
+    for connection in &large {
+        assert!(connection.hold_half(Part::Message, 300_000));
+    }
+    let one_more = Connection::new(&context, "test", &Plain);
+    assert!(!one_more.hold_half(Part::Message, 200_000));
+    // Their tasks have not come to it before the next are looked at.
+    context.sweep.relieve(&context.budget);
+    assert_eq!(large.iter().filter(|it| !it.is_open()).count(), 1);
+    assert!(honest.is_open());
 }
