@@ -45,7 +45,10 @@ struct Held {
 
 impl Held {
     async fn with(limits: &str) -> Self {
-        let server = Binary::configured(&format!("{PATIENT}[limits]\n{limits}"));
+        Self::beside(Binary::configured(&format!("{PATIENT}[limits]\n{limits}"))).await
+    }
+
+    async fn beside(server: Binary) -> Self {
         let neighbour = server.primus().await;
         let mut held = Self { server, neighbour };
         held.serves().await;
