@@ -1,12 +1,16 @@
 //! Rules about this repository, as ordinary tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// Which clients are held to what.
+mod conformance;
 /// What may be depended on.
 mod dependencies;
 /// What is published.
 mod package;
 /// What texts refer to.
 mod references;
+/// Which test shows what.
+mod reliability;
 /// What tables say.
 mod tables;
 
@@ -32,6 +36,22 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// A file of the repository.
+fn text(file: &str) -> String {
+    let text = fs::read_to_string(root().join(file));
+    text.unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// A page that is written by a test. With `UPDATE` it is written anew.
+fn assert_fresh(file: &str, test: &str, page: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(root().join(file), page).unwrap();
+    }
+    let known = fs::read_to_string(root().join(file)).unwrap_or_default();
+    let again = format!("UPDATE=1 cargo nextest run --test house {test}");
+    assert!(known == page, "{file} is stale: {again}");
 }
 
 /// The code of a file, without comments.
