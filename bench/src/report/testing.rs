@@ -18,6 +18,7 @@ pub(super) fn table() -> Table {
         storm: 10,
         cycles: 10,
         many_cycles: 10,
+        storm: 10,
         settle: Duration::ZERO,
         threads: 1,
     };
