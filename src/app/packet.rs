@@ -146,13 +146,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
 /// The packet that an event is: its argument, with the event's name as the verb. `None` if the argument is no object. An
 /// empty array is one: PHP knows no difference. The name comes last, and so wins over what the argument says.
 pub(crate) fn of_event(name: &str, argument: &str) -> Option<String> {
+    with_name(argument, "event", name)
+}
+
+/// The packet that calls the action of an event's name, with the event's argument as params. As in [`of_event`].
+pub(crate) fn of_action(name: &str, argument: &str) -> Option<String> {
+    let params = with_name(argument, "action", name)?;
+    Some(format!("{{\"event\":\"action\",\"params\":{params}}}"))
+}
+
+fn with_name(argument: &str, key: &str, name: &str) -> Option<String> {
     let name = crate::json::to_string(&name);
     if argument == "null" || is_empty_array(argument) {
-        return Some(format!("{{\"event\":{name}}}"));
+        return Some(format!("{{\"{key}\":{name}}}"));
     }
     let keys = argument.strip_prefix('{')?.strip_suffix('}')?.trim_end();
     let comma = if keys.is_empty() { "" } else { "," };
-    Some(format!("{{{keys}{comma}\"event\":{name}}}"))
+    Some(format!("{{{keys}{comma}\"{key}\":{name}}}"))
 }
 
 /// The params of the `event` verb. Keys that appear twice count once, as in a [`Packet`].
@@ -434,6 +444,22 @@ mod tests {
         for other in ["1", "\"a\"", "[{}]", "[[]]", "[null]", "[{},{}]", "true"] {
             assert_eq!(packet(other), None);
         }
+    }
+
+    #[test]
+    fn an_event_named_as_an_action_is_a_call_of_it() {
+        let text = of_action("sum", "{\"a\":1,\"action\":\"other\"}").unwrap();
+        let expected = "{\"a\":1,\"action\":\"other\",\"action\":\"sum\"}";
+        let Ok(Received::Packet(read)) = Packet::parse(&text) else {
+            panic!("{text}");
+        };
+        assert_eq!(as_name(read.event).unwrap(), "action");
+        assert_eq!(read.params.unwrap().get(), expected);
+        assert_eq!(
+            of_action("sum", "null").unwrap(),
+            "{\"event\":\"action\",\"params\":{\"action\":\"sum\"}}"
+        );
+        assert_eq!(of_action("sum", "[1]"), None);
     }
 
     #[test]

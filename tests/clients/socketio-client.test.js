@@ -66,6 +66,17 @@ describe('a socket.io client', () => {
         assert.deepEqual(socket.inbox.unread.filter(({ context }) => context === 'response'), [], 'no event on top');
       });
 
+      it('emits the name of an action, and the ack is called with its response', async (t) => {
+        const socket = await enter(t);
+        const sum = await ask(socket, 'formattedSum', { a: 3, b: 4 });
+        assert.deepEqual(sum, { formatted: '3 + 4 = 7', context: 'response', messageCount: 1 });
+        const [one, two] = await Promise.all([ask(socket, 'randomNumber'), ask(socket, 'randomNumber', {})]);
+        assert.deepEqual([typeof one.number, typeof two.number], ['number', 'number']);
+        assert.equal((await ask(socket, 'nope', {})).error.code, '014');
+        // A verb is a verb: what it calls is among its params.
+        assert.deepEqual((await ask(socket, 'action', { params: { action: 'formattedSum', a: 1, b: 2 } })).formatted, '1 + 2 = 3');
+      });
+
       it('emits verbs without an ack, and gets the answers as events', async (t) => {
         const socket = await enter(t);
         socket.emit('detailsView');

@@ -96,10 +96,11 @@ describe('the packets of socket.io', () => {
           assert.equal(told, namespace);
           assert.deepEqual(JSON.parse(data), { message: 'Invalid namespace' });
         }
-        // Events for such a namespace are ignored.
-        socket.send('2/nowhere,1["detailsView"]');
         socket.send('20["detailsView"]');
         assert.match(await socket.inbox.next(), /^30\[\{"status":"OK"/);
+        // As in Node, an event for such a namespace closes.
+        socket.send('2/nowhere,1["detailsView"]');
+        await socket.ended;
       });
 
       it('say goodbye', async (t) => {

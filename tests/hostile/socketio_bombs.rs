@@ -212,7 +212,7 @@ async fn ids_that_no_number_can_hold_harm_nobody() {
     let mut arena = Arena::demo().await;
     let mut neighbours = neighbours(&arena).await;
     let long = "9".repeat(100_000);
-    for id in ["9223372036854775808", "18446744073709551616", &long] {
+    for id in ["18446744073709551616", "99999999999999999999", &long] {
         for kind in Kind::PLAIN {
             for packet in [
                 format!("42{id}[\"detailsView\"]"),
@@ -221,12 +221,10 @@ async fn ids_that_no_number_can_hold_harm_nobody() {
             ] {
                 let mut attacker = Peer::connected(arena.address(), kind).await;
                 attacker.try_send_all(&[text(packet)]).await;
-                // Whether it is closed or answered with another id: nobody is told of one that was not given.
+                // It is closed: nobody is told of an id that was not given.
                 while let Some(Packet::Text(told)) = attacker.next_or_end().await {
                     assert!(!told.starts_with("43"), "{told}");
-                    if told.starts_with("42[\"response\"") {
-                        break;
-                    }
+                    assert!(!told.starts_with("42[\"response\""), "{told}");
                 }
             }
         }

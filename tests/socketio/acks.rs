@@ -19,6 +19,7 @@ async fn an_id_comes_back_as_it_was() {
             "4294967296",
             "9007199254740991",
             "9223372036854775807",
+            "18446744073709551615",
         ] {
             ann.send(format!("42{id}[\"detailsView\"]")).await;
             let answer = ann.next_text().await;
@@ -40,13 +41,25 @@ async fn zeros_before_an_id_are_none_of_it() {
 }
 
 #[tokio::test]
-async fn an_id_in_front_of_a_space_is_not_seen() {
-    // The library's limit: Node sees it. No client writes it.
+async fn an_id_in_front_of_a_space_is_one() {
     let server = Binary::demo();
     for kind in Kind::ALL {
         let mut ann = Peer::connected(server.address, kind).await;
         ann.send("427 [\"detailsView\"]").await;
-        assert_eq!(ann.event("response").await["messageCount"], 1, "{kind:?}");
+        assert_eq!(ann.answer(7).await["messageCount"], 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_no_number_holds_closes() {
+    // Node rounds it. No client counts so far.
+    let server = Binary::demo();
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        let rest = ann
+            .rest_after("4218446744073709551616[\"detailsView\"]")
+            .await;
+        assert_eq!(rest, [""; 0], "{kind:?}");
     }
 }
 
@@ -176,13 +189,7 @@ async fn an_acknowledgement_without_an_id_is_read_over() {
     let placeholder = "{\"_placeholder\":true,\"num\":0}";
     for kind in Kind::ALL {
         let mut ann = Peer::connected(server.address, kind).await;
-        for packet in [
-            "43[]",
-            "43[1,{\"a\":[]}]",
-            "43/,[]",
-            "460-[]",
-            "43/nowhere,[]",
-        ] {
+        for packet in ["43[]", "43[1,{\"a\":[]}]", "43/,[]", "460-[]"] {
             ann.send(packet).await;
         }
         let header = text(format!("461-[{placeholder}]"));

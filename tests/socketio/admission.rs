@@ -210,9 +210,9 @@ async fn the_hook_is_asked_once_for_connects_that_come_at_once() {
             .await;
         eventually("the question", || *asked.lock() > number).await;
         gate.add_permits(1);
-        ann.expect_connected().await;
-        assert_eq!(ann.next().await, WELCOME);
-        assert_eq!(ann.so_far().await, [""; 0]);
+        // The second waits, and then is one too many, as any that comes later. By polling the client is not told what
+        // came before.
+        ann.rest().await;
         assert_eq!(*asked.lock(), number + 1, "{kind:?}");
     }
 }

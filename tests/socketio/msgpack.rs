@@ -390,7 +390,7 @@ async fn the_server_ends_in_the_same_language() {
 async fn packets_that_are_none_close() {
     let server = Binary::demo();
     let mut bad = 0;
-    let name_of_a_number = pack(&json!({"type": 2, "data": [7], "nsp": "/"}));
+    let no_name = pack(&json!({"type": 2, "data": [null], "nsp": "/"}));
     for packet in [
         &b""[..],
         b"\xc1",
@@ -405,7 +405,7 @@ async fn packets_that_are_none_close() {
         b"\x83\xa4type\x02\xa4data\xdd\xff\xff\xff\xff\xa3nsp\xa1/",
         b"\x83\xa4type\x02\xa4data\x92\xa7roomAdd\xc6\xff\xff\xff\xff",
         b"{\"type\":2}",
-        &name_of_a_number,
+        &no_name,
         &pack(&event("disconnect", Value::Null, None)),
     ] {
         for kind in Kind::CONNECTING {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::Binary;
 use crate::support::socketio::{Kind, Peer, text};
+use crate::{closed_for, metric};
 
 fn invalid(namespace: &str) -> String {
     format!("44{namespace},{{\"message\":\"Invalid namespace\"}}")
@@ -88,8 +89,9 @@ async fn a_long_name_is_refused_like_a_short_one() {
 }
 
 #[tokio::test]
-async fn what_is_for_an_unknown_one_reaches_nobody() {
+async fn what_is_for_an_unknown_one_closes_and_reaches_nobody() {
     let server = Binary::demo();
+    let mut closed = 0;
     let mut bob = server.plain().await;
     bob.join("defaultRoom").await;
     for kind in Kind::ALL {
@@ -97,26 +99,27 @@ async fn what_is_for_an_unknown_one_reaches_nobody() {
             "42/x,[\"say\",{\"room\":\"defaultRoom\",\"message\":\"astray\"}]",
             "42/x,7[\"say\",{\"room\":\"defaultRoom\",\"message\":\"astray\"}]",
             "43/x,0[\"astray\"]",
+            "43/x,[]",
             "41/x,",
+            "41/x",
         ] {
             let mut ann = Peer::connected(server.address, kind).await;
             ann.join("defaultRoom").await;
-            ann.try_send_all(&[text(packet)]).await;
-            // The library passes over it where Node closes; either way it is not taken for `/`.
-            bob.say("defaultRoom", "hello").await;
-            assert_eq!(bob.hears().await["message"], "hello", "{packet}");
+            assert_eq!(ann.rest_after(packet).await, [""; 0], "{packet} {kind:?}");
+            closed += 1;
         }
     }
     assert_eq!(bob.so_far().await, Vec::<Value>::new());
+    assert_eq!(metric(&server, &closed_for("protocol_error")).await, closed);
 }
 
 #[tokio::test]
-async fn leaving_an_unknown_one_leaves_nothing_else() {
+async fn a_connect_that_cannot_be_read_closes() {
     let server = Binary::demo();
     for kind in Kind::ALL {
-        let mut ann = Peer::connected(server.address, kind).await;
-        ann.join("defaultRoom").await;
-        ann.send("41/x,").await;
-        assert_eq!(ann.details().await["rooms"][0], "defaultRoom");
+        for packet in ["40/x,{", "40/x,[]", "40/x,null", "40/x,\"a\""] {
+            let mut ann = Peer::connected(server.address, kind).await;
+            assert_eq!(ann.rest_after(packet).await, [""; 0], "{packet} {kind:?}");
+        }
     }
 }

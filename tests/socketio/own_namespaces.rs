@@ -139,6 +139,56 @@ async fn names_of_events_are_what_they_say() {
     }
 }
 
+/// As in Node, where a packet for a namespace that its sender is not in closes.
+#[tokio::test]
+async fn who_is_not_in_one_or_is_in_it_already_is_closed() {
+    let (server, left) = start(45_000).await;
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        for packet in ["42/news,1[\"who\"]", "43/news,0[]", "41/news,"] {
+            let mut ann = Peer::connected(server.address, kind).await;
+            assert_eq!(ann.rest_after(packet).await, [""; 0], "{packet} {kind:?}");
+        }
+        let mut ann = Peer::connected(server.address, kind).await;
+        ann.send("40/nowhere,").await;
+        let refusal = ann.wait_for("44/nowhere,").await;
+        assert_eq!(refusal, "44/nowhere,{\"message\":\"Invalid namespace\"}");
+        ann.send("40/news,").await;
+        ann.wait_for("40/news,").await;
+        assert_eq!(ann.rest_after("40/news,").await, [""; 0], "{kind:?}");
+        eventually("it has left", || left.load(Ordering::Relaxed) == number + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn they_may_be_left_and_entered_again() {
+    let (server, left) = start(45_000).await;
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        let mut ann = reader(&server, kind).await;
+        ann.send("41/news,").await;
+        let gone = 2 * number + 1;
+        eventually("it has left", || left.load(Ordering::Relaxed) == gone).await;
+        // Acknowledgements without an id are read over, as those of `/` are.
+        ann.send("40/news,").await;
+        ann.wait_for("40/news,").await;
+        ann.send("43/news,[]").await;
+        ann.send("42/news,5[\"publish\",\"rain\"]").await;
+        ann.wait_for("43/news,5[").await;
+        ann.rest_after("41").await;
+        eventually("it has left", || left.load(Ordering::Relaxed) == gone + 1).await;
+    }
+}
+
+/// What the library cannot read ends the session, `/` included.
+#[tokio::test]
+async fn a_packet_that_makes_no_sense_there_closes() {
+    let (server, left) = start(45_000).await;
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        let mut ann = reader(&server, kind).await;
+        assert_eq!(ann.rest_after("42/news,{}").await, [""; 0], "{kind:?}");
+        eventually("it has left", || left.load(Ordering::Relaxed) == number + 1).await;
+    }
+}
+
 #[tokio::test]
 async fn they_refuse_by_themselves() {
     let (server, _) = start(45_000).await;

@@ -372,3 +372,75 @@ async fn an_empty_array_is_an_argument_without_keys() {
         assert_eq!(ann.event("response").await["status"], "OK", "{kind:?}");
     }
 }
+
+/// An event that is no verb and has the name of an action calls it, with its argument as params.
+#[tokio::test]
+async fn the_name_of_an_action_calls_it() {
+    let server = Binary::demo();
+    for kind in Kind::ALL {
+        let mut ann = Peer::connected(server.address, kind).await;
+        for (packet, answer) in [
+            (
+                "421[\"formattedSum\",{\"a\":3,\"b\":4}]",
+                "431[{\"formatted\":\"3 + 4 = 7\",\"context\":\"response\",\"messageCount\":1}]",
+            ),
+            // Without an acknowledgement, as a verb's.
+            (
+                "42[\"formattedSum\",{\"a\":1,\"b\":1}]",
+                "42[\"response\",{\"formatted\":\"1 + 1 = 2\",\"context\":\"response\",\"messageCount\":2}]",
+            ),
+            // The name wins over what the argument says; no argument is no params.
+            (
+                "423[\"isolated.action\",{\"action\":\"formattedSum\"}]",
+                "433[{\"success\":\"ok\",\"context\":\"response\",\"messageCount\":3}]",
+            ),
+            (
+                "424[\"isolated.action\"]",
+                "434[{\"success\":\"ok\",\"context\":\"response\",\"messageCount\":4}]",
+            ),
+            (
+                "425[\"isolated\\u002eaction\",[]]",
+                "435[{\"success\":\"ok\",\"context\":\"response\",\"messageCount\":5}]",
+            ),
+        ] {
+            ann.send(packet).await;
+            let prefix = &answer[..answer.find('{').unwrap()];
+            assert_eq!(ann.wait_for(prefix).await, answer, "{kind:?}");
+        }
+        let missing = ann.call("formattedSum", json!({"a": 3})).await;
+        assert_eq!(
+            missing["error"]["b"], "The b field is required.",
+            "{kind:?}"
+        );
+        for argument in [json!(7), json!([1]), json!("text")] {
+            let answer = ann.call("formattedSum", argument).await;
+            assert_eq!(answer["error"]["code"], "023", "{kind:?}");
+        }
+        for neither in [
+            "formattedsum",
+            "FormattedSum",
+            "formattedSum ",
+            "",
+            "action ",
+        ] {
+            let answer = ann.call(neither, json!({})).await;
+            assert_eq!(answer["error"]["code"], "014", "{kind:?} {neither:?}");
+        }
+        // A verb stays what it is: it has its action among its params.
+        let answer = ann.call("action", json!({"a": 3, "b": 4})).await;
+        assert!(answer["error"].is_object(), "{answer}");
+        let details = ann.details().await;
+        assert_eq!(details["pendingActions"], 0);
+    }
+}
+
+#[tokio::test]
+async fn where_actions_are_refused_their_names_are_too() {
+    let server = Binary::configured("[general]\nrefused_verbs = [\"action\"]\n");
+    for kind in Kind::PLAIN {
+        let mut ann = Peer::connected(server.address, kind).await;
+        let answer = ann.call("formattedSum", json!({"a": 3, "b": 4})).await;
+        let status = "Verb not found or not allowed (formattedSum)";
+        assert_eq!(answer["status"], status, "{kind:?}");
+    }
+}

@@ -6,7 +6,6 @@ use std::time::Duration;
 /// messages, and about so much time.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
-    is_unlimited: bool,
     messages: u32,
     bytes: usize,
     /// When the first message came.
@@ -18,24 +17,13 @@ const BYTES: usize = 256 * 1024;
 const TIME: Duration = Duration::from_micros(200);
 
 impl Allowance {
-    /// For what has no other turn.
-    #[cfg(feature = "socketio")]
-    pub(crate) const UNLIMITED: Self = Self {
-        is_unlimited: true,
-        messages: 0,
-        bytes: 0,
-        since: None,
-    };
-
     /// Notes a message of so many bytes that was received, at a time `now` that was looked at anyway. Whether there may be
     /// another one. How long the last one takes is only known by the next.
     pub(crate) fn spend(&mut self, bytes: usize, now: Duration) -> bool {
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let since = *self.since.get_or_insert(now);
-        let is_left =
-            self.messages < MESSAGES && self.bytes < BYTES && now.saturating_sub(since) < TIME;
-        is_left || self.is_unlimited
+        self.messages < MESSAGES && self.bytes < BYTES && now.saturating_sub(since) < TIME
     }
 }
 

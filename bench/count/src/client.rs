@@ -17,6 +17,32 @@ pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// Where a client comes in, and so what it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Plain JSON over WebSocket.
+    Plain,
+    /// socket.io 5 over WebSocket.
+    SocketIo,
+}
+
+impl Door {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Plain => "/ws",
+            Self::SocketIo => "/socket.io/?EIO=4&transport=websocket",
+        }
+    }
+
+    /// A request as it is written here: a packet, or an event that has the packet as its argument.
+    pub(crate) fn request(self, name: &str, packet: &str) -> String {
+        match self {
+            Self::Plain => packet.to_owned(),
+            Self::SocketIo => format!(r#"420["{name}",{packet}]"#),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: TcpStream,
@@ -25,16 +51,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects, and has been welcomed.
-    pub(crate) fn open(address: SocketAddr) -> Result<Self> {
+    /// Connects at a door, and has been welcomed.
+    pub(crate) fn open(address: SocketAddr, door: Door) -> Result<Self> {
         let mut client = Self {
             stream: connect(address)?,
             unread: Vec::new(),
             frames: Vec::new(),
         };
         let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            "GET {} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            door.path()
         );
         client.stream.write_all(request.as_bytes())?;
         let end = loop {
@@ -50,6 +77,11 @@ impl Client {
         let head = String::from_utf8_lossy(&client.unread[..end]).into_owned();
         ensure!(head.starts_with("HTTP/1.1 101"), "refused: {head}");
         client.unread.drain(..end);
+        if door == Door::SocketIo {
+            client.expect("0{")?;
+            client.send("40")?;
+            client.expect("40{")?;
+        }
         client.expect("welcome")?;
         Ok(client)
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 
-use crate::client::Client;
+use crate::client::{Client, Door};
 use crate::polling;
 
 /// One path through the server.
@@ -29,6 +29,9 @@ const ACTION: &str = r#"{"event":"action","params":{"action":"randomNumber"}}"#;
 const NESTED: &str = r#"{"event":"action","params":{"action":"formattedSum","a":3,"b":4}}"#;
 const JOIN: &str = r#"{"event":"roomAdd","room":"defaultRoom"}"#;
 const LEAVE: &str = r#"{"event":"roomLeave","room":"defaultRoom"}"#;
+/// The same as events of socket.io, each with an acknowledgement; the action by its name.
+const SIO_DETAILS: &str = r#"420["detailsView"]"#;
+const SIO_ACTION: &str = r#"420["randomNumber",{}]"#;
 const RESPONSE: &str = r#""context":"response""#;
 const PUSH: &str = r#""context":"user""#;
 
@@ -39,49 +42,49 @@ pub(crate) const PATHS: &[Path] = &[
         transport: "ws",
         operations: 300,
         per_operation: 1,
-        run: |address, times| ask(address, DETAILS, times),
+        run: |address, times| ask(address, Door::Plain, DETAILS, times),
     },
     Path {
         name: "envelope-batch",
         transport: "ws",
         operations: 50,
         per_operation: BATCH,
-        run: |address, times| ask_in_batches(address, DETAILS, times),
+        run: |address, times| ask_in_batches(address, Door::Plain, DETAILS, times),
     },
     Path {
         name: "action",
         transport: "ws",
         operations: 300,
         per_operation: 1,
-        run: |address, times| ask(address, ACTION, times),
+        run: |address, times| ask(address, Door::Plain, ACTION, times),
     },
     Path {
         name: "action-batch",
         transport: "ws",
         operations: 50,
         per_operation: BATCH,
-        run: |address, times| ask_in_batches(address, ACTION, times),
+        run: |address, times| ask_in_batches(address, Door::Plain, ACTION, times),
     },
     Path {
         name: "action-nested",
         transport: "ws",
         operations: 300,
         per_operation: 1,
-        run: |address, times| ask(address, NESTED, times),
+        run: |address, times| ask(address, Door::Plain, NESTED, times),
     },
     Path {
         name: "delivery",
         transport: "ws",
         operations: 50,
         per_operation: MEMBERS,
-        run: |address, times| say(address, 64, times),
+        run: |address, times| say(address, Door::Plain, 64, times),
     },
     Path {
         name: "delivery-1KiB",
         transport: "ws",
         operations: 50,
         per_operation: MEMBERS,
-        run: |address, times| say(address, 1024, times),
+        run: |address, times| say(address, Door::Plain, 1024, times),
     },
     Path {
         name: "join-and-leave",
@@ -102,7 +105,7 @@ pub(crate) const PATHS: &[Path] = &[
         transport: "ws",
         operations: 100,
         per_operation: 1,
-        run: connect_and_close,
+        run: |address, times| connect_and_close(address, Door::Plain, times),
     },
     Path {
         name: "polling-action",
@@ -111,10 +114,52 @@ pub(crate) const PATHS: &[Path] = &[
         per_operation: 1,
         run: |address, times| polling::ask(address, ACTION, times),
     },
+    Path {
+        name: "socketio-envelope",
+        transport: "socketio",
+        operations: 300,
+        per_operation: 1,
+        run: |address, times| ask(address, Door::SocketIo, SIO_DETAILS, times),
+    },
+    Path {
+        name: "socketio-envelope-batch",
+        transport: "socketio",
+        operations: 50,
+        per_operation: BATCH,
+        run: |address, times| ask_in_batches(address, Door::SocketIo, SIO_DETAILS, times),
+    },
+    Path {
+        name: "socketio-action",
+        transport: "socketio",
+        operations: 300,
+        per_operation: 1,
+        run: |address, times| ask(address, Door::SocketIo, SIO_ACTION, times),
+    },
+    Path {
+        name: "socketio-action-batch",
+        transport: "socketio",
+        operations: 50,
+        per_operation: BATCH,
+        run: |address, times| ask_in_batches(address, Door::SocketIo, SIO_ACTION, times),
+    },
+    Path {
+        name: "socketio-delivery",
+        transport: "socketio",
+        operations: 50,
+        per_operation: MEMBERS,
+        run: |address, times| say(address, Door::SocketIo, 64, times),
+    },
+    Path {
+        name: "socketio-connect-and-close",
+        transport: "socketio",
+        operations: 100,
+        per_operation: 1,
+        run: |address, times| connect_and_close(address, Door::SocketIo, times),
+    },
 ];
 
-fn ask(address: SocketAddr, request: &str, times: u64) -> Result<()> {
-    let mut client = Client::open(address)?;
+fn ask(address: SocketAddr, door: Door, request: &str, times: u64) -> Result<()> {
+    let mut client = Client::open(address, door)?;
     for _ in 0..times {
         client.send(request)?;
         client.expect(RESPONSE)?;
@@ -123,8 +168,8 @@ fn ask(address: SocketAddr, request: &str, times: u64) -> Result<()> {
 }
 
 /// Several requests in one write.
-fn ask_in_batches(address: SocketAddr, request: &str, times: u64) -> Result<()> {
-    let mut client = Client::open(address)?;
+fn ask_in_batches(address: SocketAddr, door: Door, request: &str, times: u64) -> Result<()> {
+    let mut client = Client::open(address, door)?;
     for _ in 0..times {
         for _ in 0..BATCH {
             client.queue(request)?;
@@ -138,21 +183,22 @@ fn ask_in_batches(address: SocketAddr, request: &str, times: u64) -> Result<()> 
 }
 
 /// Clients that are in the room, and have heard of nothing yet.
-fn members(address: SocketAddr, count: u64) -> Result<Vec<Client>> {
+fn members(address: SocketAddr, door: Door, count: u64) -> Result<Vec<Client>> {
     (0..count)
         .map(|_| {
-            let mut client = Client::open(address)?;
-            client.send(JOIN)?;
+            let mut client = Client::open(address, door)?;
+            client.send(&door.request("roomAdd", JOIN))?;
             client.expect(RESPONSE)?;
             Ok(client)
         })
         .collect()
 }
 
-fn say(address: SocketAddr, size: usize, times: u64) -> Result<()> {
-    let mut members = members(address, MEMBERS)?;
+fn say(address: SocketAddr, door: Door, size: usize, times: u64) -> Result<()> {
+    let mut members = members(address, door, MEMBERS)?;
     let message = "x".repeat(size);
     let packet = format!(r#"{{"event":"say","room":"defaultRoom","message":"{message}"}}"#);
+    let packet = door.request("say", &packet);
     for _ in 0..times {
         members[0].send(&packet)?;
         members[0].expect(RESPONSE)?;
@@ -165,8 +211,8 @@ fn say(address: SocketAddr, size: usize, times: u64) -> Result<()> {
 
 /// In a room that others are in.
 fn join_and_leave(address: SocketAddr, others: u64, times: u64) -> Result<()> {
-    let _others = members(address, others)?;
-    let mut client = Client::open(address)?;
+    let _others = members(address, Door::Plain, others)?;
+    let mut client = Client::open(address, Door::Plain)?;
     for _ in 0..times {
         for request in [JOIN, LEAVE] {
             client.send(request)?;
@@ -176,9 +222,9 @@ fn join_and_leave(address: SocketAddr, others: u64, times: u64) -> Result<()> {
     Ok(())
 }
 
-fn connect_and_close(address: SocketAddr, times: u64) -> Result<()> {
+fn connect_and_close(address: SocketAddr, door: Door, times: u64) -> Result<()> {
     for _ in 0..times {
-        Client::open(address)?.close()?;
+        Client::open(address, door)?.close()?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use parking_lot::MutexGuard;
 use serde_json::json;
 use stellar_transports::{AckId, Holding};
 
-use super::{Answer, Turn};
+use super::{Answer, Turn, Verb};
 use crate::app::action::guarded;
 use crate::app::connection::Connection;
 use crate::app::lane::{Lane, Waiting};
@@ -57,9 +57,15 @@ impl App {
         }
     }
 
-    /// Takes an event as it arrives: a packet whose verb is the event's name.
+    /// Takes an event as it arrives: a packet whose verb is the event's name, or a call of the action of that name. No action
+    /// has the name of a verb.
     fn receive_event(&self, connection: &Connection, name: &str, argument: &str, asked: Asked) {
-        match packet::of_event(name, argument) {
+        let is_action = self.registry().contains(name) && !self.refuses(Verb::Action);
+        let packet = match is_action {
+            true => packet::of_action(name, argument),
+            false => packet::of_event(name, argument),
+        };
+        match packet {
             Some(text) => self.receive(connection, &text, asked),
             None => self.take(connection, refused(NOT_AN_EVENT), Err(NOT_AN_EVENT), asked),
         }

@@ -47,8 +47,6 @@ pub(crate) use self::session::Session;
 #[cfg(feature = "socketio")]
 pub(crate) use self::speaker::Speaker;
 pub(crate) use self::speaker::Subprotocol;
-#[cfg(feature = "socketio")]
-pub(crate) use self::table::Place;
 use self::table::Table;
 use crate::engineio::{Answer, Fault, Jsonp, Misfit, Protocol, Timing};
 use crate::ws::handshake::Accept;

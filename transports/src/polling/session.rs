@@ -56,7 +56,7 @@ pub(crate) struct Session {
     patience: Duration,
     table: Arc<Table>,
     clock: Arc<Clock>,
-    _place: Option<Place>,
+    _place: Place,
 }
 
 /// What the bus knows of a session.
@@ -125,7 +125,6 @@ impl Session {
         } = opening;
         let sid = Sid::random()?;
         let address = place.holder();
-        let place = speaker.keep(place);
         let may_upgrade = may_upgrade && socket.is_none();
         let opened = engineio::open_packet(sid.as_str(), may_upgrade, timing, max_payload);
         let (carrier, connection) = match socket {

@@ -9,7 +9,6 @@ use http::request::Parts;
 
 use super::form::Form;
 use super::session::Session;
-use super::table::Place;
 use crate::engineio::Protocol;
 use crate::primus::Controls;
 use crate::{CloseReason, Context, Dialect, IncomingPayload, Paths, Peer, Refusal};
@@ -38,11 +37,6 @@ pub(crate) trait Speaker: fmt::Debug + Send + Sync + 'static {
     /// How the bus's messages are written, in each form.
     fn dialect(&self, form: Form) -> &'static dyn Dialect;
 
-    /// Keeps the session's place itself, if something of it outlives the session. Otherwise gives it back.
-    fn keep(&self, place: Place) -> Option<Place> {
-        Some(place)
-    }
-
     /// The session is open.
     fn opened(&self, session: &Arc<Session>);
 
@@ -54,9 +48,6 @@ pub(crate) trait Speaker: fmt::Debug + Send + Sync + 'static {
     fn is_clogged(&self) -> bool {
         false
     }
-
-    /// The connection's task was woken, by the above or because the application wants to go on.
-    fn stir(&self) {}
 
     /// When the session is to end, on the session's clock, unless it gets somewhere before; and why.
     fn deadline(&self) -> Option<(u64, CloseReason)> {

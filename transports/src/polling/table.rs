@@ -65,7 +65,7 @@ struct Inner {
 
 /// Room for one session, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(super) struct Place {
     table: Weak<Table>,
     address: IpAddr,
 }

@@ -203,10 +203,6 @@ impl Language for Packets {
         self.0.speaker().is_clogged()
     }
 
-    fn stir(&self) {
-        self.0.speaker().stir();
-    }
-
     fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes> {
         let controls = &*connection.context().controls;
         self.0

@@ -1,233 +1,274 @@
-//! One session: between engine.io, the library and the bus.
+//! One session: between engine.io, the bus and the namespaces of the program.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use tokio::io::ReadBuf;
+use futures_util::FutureExt;
+use http::StatusCode;
+use parking_lot::{Mutex, MutexGuard};
+use serde_json::Value;
 
 use super::dialect::{self, SocketIo};
-use super::library::{Library, Parser};
-use super::outlet::{self, CONNECT};
-use super::pipe::{Pipe, Purpose, Read};
-use super::stream::Stream;
-use super::{inlet, msgpack, nameless};
+use super::packet::{Data, Packet, Parser};
+use super::queue::Owned;
+use super::state::{Bounds, NEVER, Phase, State, Step, Whole};
+use super::{Shared, event, link, ms, msgpack};
 use crate::engineio::Protocol;
 use crate::half::Part;
-use crate::polling::{Form, Place, Session, Speaker};
+use crate::polling::{Form, Session, Speaker};
 use crate::primus::Controls;
-use crate::ws::frame::Opcode;
-use crate::{Admitted, CloseReason, Dialect, Handshake, IncomingPayload, Initiator};
+use crate::{Admitted, CloseReason, Dialect, Handshake, IncomingPayload, Initiator, Refusal, Turn};
 
-mod deciding;
-mod reading;
-
-/// In place of a time: no deadline.
-const NONE: u64 = u64::MAX;
-
-/// One session's way through the library.
+/// What is spoken in one session.
 #[derive(Debug)]
 pub(super) struct Client {
-    protocol: Protocol,
-    library: Arc<Library>,
-    connect_timeout: u64,
-    session: OnceLock<Weak<Session>>,
-    /// Known when the library is given the session: with the client's first message, if that comes first.
-    parser: OnceLock<Parser>,
-    /// Until the client is let in.
-    handshake: Mutex<Option<Box<Handshake>>>,
-    /// From then on until the bus is told of the connection.
-    admitted: Mutex<Option<Admitted>>,
-    /// Given back when the library, too, has let go of the client.
-    place: Mutex<Option<Place>>,
-    state: Mutex<State>,
-    is_clogged: AtomicBool,
-    /// When the client has to be connected to something.
-    connect_by: AtomicU64,
-    /// When the attachments that were announced have to be there.
-    attached_by: AtomicU64,
-    /// When that has to be decided.
-    decide_by: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    pipe: Pipe,
-    /// Attachments that were announced and have not come.
-    missing: usize,
-    /// Bytes of the packet that waits for them, and of those that have come.
-    gathered: usize,
-    life: Life,
-    /// It is being decided whether the client may connect to `/`. What follows has to wait: the library would lose track of a client that
-    /// is closed meanwhile.
-    is_deciding: bool,
-    /// The client is in `/`.
-    is_connected: bool,
-    /// The bus is being told.
-    is_delivering: bool,
-    /// The library let go of the session meanwhile.
-    is_let_go: bool,
-    /// How many events had been parsed when a message was read, of which it is not known yet what became.
-    read_at: Option<usize>,
-}
-
-/// How far the library's part of a session is.
-#[derive(Debug, Default)]
-enum Life {
-    /// It has not begun, or goes on.
-    #[default]
-    Open,
-    /// The session has ended, but not by the application's will. What the client said before is still to be delivered, and then the end.
-    Leaving(Arc<Session>, CloseReason),
-    /// Nothing is read or delivered any more.
-    Over,
-}
-
-impl State {
-    /// Gives the library a piece of what the client sent.
-    fn read(&mut self, buf: &mut ReadBuf<'_>) -> Option<Read> {
-        let is_connected = self.is_connected;
-        // The library would not answer.
-        self.pipe
-            .skip(|purpose| is_connected && *purpose == Purpose::Connect);
-        let read = self.pipe.read(buf)?;
-        self.is_deciding = read == Read::Message(Purpose::Connect);
-        Some(read)
-    }
+    pub(super) protocol: Protocol,
+    pub(super) shared: Arc<Shared>,
+    pub(super) state: Mutex<State>,
+    is_full: AtomicBool,
 }
 
 impl Client {
-    pub(super) fn new(
-        protocol: Protocol,
-        handshake: Handshake,
-        library: Arc<Library>,
-        connect_timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(protocol: Protocol, handshake: Handshake, shared: Arc<Shared>) -> Self {
         Self {
             protocol,
-            library,
-            connect_timeout: u64::try_from(connect_timeout.as_millis()).unwrap_or(u64::MAX),
-            session: OnceLock::new(),
-            parser: OnceLock::new(),
-            handshake: Mutex::new(Some(Box::new(handshake))),
-            admitted: Mutex::default(),
-            place: Mutex::default(),
-            state: Mutex::default(),
-            is_clogged: AtomicBool::new(false),
-            connect_by: AtomicU64::new(NONE),
-            attached_by: AtomicU64::new(NONE),
-            decide_by: AtomicU64::new(NONE),
+            shared,
+            state: Mutex::new(State::new(handshake)),
+            is_full: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn parser(&self) -> Option<Parser> {
-        self.parser.get().copied()
+    fn parser(&self) -> Parser {
+        self.state.lock().parser.unwrap_or(Parser::Json)
     }
 
-    fn session(&self) -> Option<Arc<Session>> {
-        self.session.get()?.upgrade()
-    }
-
-    /// Gives the session to the library.
-    fn begin(self: &Arc<Self>, session: &Arc<Session>, parser: Parser) {
-        if parser == Parser::Msgpack {
-            session.connection().settle(SocketIo::msgpack);
-        }
-        let handshake = self.handshake.lock();
-        self.library.open(
-            parser,
-            self.protocol,
-            Stream::new(Arc::clone(self)),
-            Arc::clone(self),
-            handshake.as_deref(),
-        );
-    }
-
-    /// Ends the session.
-    pub(super) fn close(&self, reason: CloseReason) {
-        if let Some(session) = self.session() {
+    /// Takes a message whose time has come.
+    fn take<'a>(
+        self: &'a Arc<Self>,
+        session: &Arc<Session>,
+        message: IncomingPayload<'_>,
+        state: MutexGuard<'a, State>,
+    ) {
+        let taken = self.try_take(session, message, state);
+        if let Err(reason) = taken {
+            // What follows is nobody's.
+            self.state.lock().leave();
             session.connection().close(reason);
         }
     }
 
-    /// Sends a packet of another namespace.
-    pub(super) fn forward(&self, encode: impl FnOnce(Form) -> Bytes) {
-        if let Some(session) = self.session() {
-            session
-                .connection()
-                .send_control_with(|is_linked| encode(session.form(is_linked)));
-        }
-    }
-
-    /// A binary message as the client gets it: engine.io 3 puts its type in front.
-    pub(super) fn without_marker<'a>(&self, message: &'a [u8]) -> &'a [u8] {
-        match self.protocol {
-            Protocol::V3 => message.get(1..).unwrap_or_default(),
-            Protocol::V4 => message,
-        }
-    }
-
-    /// What the library reads in place of a message, and whether that is a packet which asks to be let into `/`. Of an
-    /// attachment, and of what is no packet, that means nothing.
-    fn translate(&self, message: IncomingPayload<'_>) -> (Vec<u8>, bool) {
-        let is_connect = |kind: u8, namespace: &str| (kind, namespace) == (CONNECT, "/");
-        let bytes = match message {
-            IncomingPayload::Text(text) => {
-                let (kind, namespace) = outlet::header(text);
-                return (inlet::message(text), is_connect(kind, namespace));
-            }
-            IncomingPayload::Binary(bytes) => bytes,
-        };
-        let marker: &[u8] = match self.protocol {
-            Protocol::V4 => b"",
-            Protocol::V3 => &[4],
-        };
-        if self.parser() != Some(Parser::Msgpack) {
-            return ([marker, bytes].concat(), false);
-        }
-        let mended = msgpack::mended(bytes);
-        let bytes = mended.as_deref().unwrap_or(bytes);
-        let Some(header) = msgpack::header(bytes) else {
-            return ([marker, bytes].concat(), false);
-        };
-        let changed = nameless::named_msgpack(bytes, &header);
-        let changed = changed.or_else(|| msgpack::shallow(bytes, &header));
-        let payload = [marker, changed.as_deref().unwrap_or(bytes)].concat();
-        (payload, is_connect(header.kind, header.namespace))
-    }
-
-    /// Keeps the time in which announced attachments have to come.
-    fn count_attachments(
-        &self,
-        state: &mut State,
-        message: IncomingPayload<'_>,
+    fn try_take<'a>(
+        self: &'a Arc<Self>,
         session: &Arc<Session>,
-    ) {
-        match message {
-            IncomingPayload::Text(text) => {
-                state.missing = outlet::attachments(text).0;
-                state.gathered = text.len();
+        message: IncomingPayload<'_>,
+        mut state: MutexGuard<'a, State>,
+    ) -> Result<(), CloseReason> {
+        let limits = &session.connection().context().limits;
+        let bounds = Bounds {
+            max_attachments: self.shared.max_attachments,
+            max_bytes: limits.max_message,
+        };
+        let (is_first, was_gathering) = (state.parser.is_none(), state.gathering.is_some());
+        let whole = state.gather(message, bounds).map_err(fault)?;
+        let held = state.gathering.as_ref().map(|gathering| gathering.held());
+        if was_gathering || held.is_some() {
+            state.attached_by = match held {
+                None => NEVER,
+                Some(_) if was_gathering => state.attached_by,
+                Some(_) => session.now().saturating_add(ms(limits.receive_timeout)),
+            };
+            drop(state);
+            if !was_gathering {
+                session.watch();
             }
-            IncomingPayload::Binary(bytes) => {
-                state.missing = state.missing.saturating_sub(1);
-                state.gathered = state.gathered.saturating_add(bytes.len());
+            // Without the lock: this may be the end.
+            let held = held.unwrap_or_default();
+            session.connection().hold_half(Part::Attachments, held);
+            state = self.state.lock();
+        }
+        match whole {
+            Whole::Missing => Ok(()),
+            Whole::Gathered(gathered) => {
+                let packet = Packet::from_text(&gathered.text).map_err(fault)?;
+                let step = state.step(&packet, self.protocol).map_err(fault)?;
+                drop(state);
+                let message = IncomingPayload::Text(&gathered.text);
+                self.act(session, step, &packet, message, &gathered.attachments)
+            }
+            Whole::Alone(packet) => {
+                let step = state.step(&packet, self.protocol).map_err(fault)?;
+                let parser = state.parser;
+                drop(state);
+                if is_first && parser == Some(Parser::Msgpack) {
+                    session.connection().settle(SocketIo::msgpack);
+                }
+                self.act(session, step, &packet, message, &[])
             }
         }
-        if state.missing == 0 {
-            state.gathered = 0;
+    }
+
+    /// Does what a packet asks for.
+    fn act(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        step: Step,
+        packet: &Packet<'_>,
+        message: IncomingPayload<'_>,
+        attachments: &[Bytes],
+    ) -> Result<(), CloseReason> {
+        match step {
+            Step::Nothing => Ok(()),
+            Step::Leave => Err(CloseReason::PeerClosed(1000)),
+            Step::Event => event::read(packet.data, attachments, packet.id, |message| {
+                session.report_received(message);
+            })
+            .map_err(fault),
+            Step::Connect => {
+                let auth = read_auth(packet.data).map_err(fault)?;
+                self.ask(session, auth);
+                Ok(())
+            }
+            Step::Elsewhere => {
+                link::pass(self, session, packet, message, attachments).map_err(fault)
+            }
         }
-        let is_new = matches!(message, IncomingPayload::Text(_));
-        if state.missing == 0 {
-            self.attached_by.store(NONE, Ordering::Relaxed);
-        } else if is_new {
-            let limit = session.connection().context().limits.receive_timeout;
-            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            let by = session.now().saturating_add(limit);
-            self.attached_by.store(by, Ordering::Relaxed);
-            session.watch();
+    }
+
+    /// Asks the application whether the client may connect to `/`.
+    fn ask(self: &Arc<Self>, session: &Arc<Session>, auth: Option<Value>) {
+        // Each try begins anew: nothing stays of what a refused one made the application note.
+        let handshake = self.state.lock().handshake.as_deref().cloned();
+        let Some(mut handshake) = handshake else {
+            return;
+        };
+        handshake.auth = auth;
+        let context = Arc::clone(session.connection().context());
+        let mut asked = Box::pin(async move {
+            context.turnstile.turn().await;
+            let admit = AssertUnwindSafe(context.admit(handshake));
+            admit.catch_unwind().await.unwrap_or_else(|_| {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Err(Refusal::new("internal error").with_status(status))
+            })
+        });
+        // Most applications know at once.
+        if let Some(admitted) = (&mut asked).now_or_never() {
+            return self.decided(session, admitted);
         }
+        let (client, session) = (Arc::clone(self), Arc::clone(session));
+        tokio::spawn(async move {
+            let admitted = asked.await;
+            let _turn = Turn::begin();
+            client.decided(&session, admitted);
+        });
+    }
+
+    /// Tells the client and the bus what was decided, and takes what has waited for it.
+    fn decided(self: &Arc<Self>, session: &Arc<Session>, admitted: Result<Admitted, Refusal>) {
+        let parser = self.parser();
+        let connection = session.connection();
+        let phase = match admitted {
+            _ if !session.is_open() => Phase::Left,
+            Ok(admitted) => {
+                {
+                    let mut state = self.state.lock();
+                    state.connect_by = NEVER;
+                    if self.shared.library.is_none() {
+                        state.handshake = None;
+                    }
+                }
+                let chosen = admitted.handshake().id.clone();
+                let id = chosen.unwrap_or_else(|| connection.id().to_string());
+                self.send(session, |form| {
+                    dialect::connected(form, parser, self.protocol, &id)
+                });
+                session.report_opened(admitted);
+                Phase::In
+            }
+            Err(refusal) => {
+                self.send(session, |form| {
+                    dialect::refused(form, parser, self.protocol, &refusal)
+                });
+                Phase::Fresh
+            }
+        };
+        {
+            let mut state = self.state.lock();
+            // The session may have ended meanwhile.
+            if state.phase == Phase::Deciding {
+                state.phase = phase;
+            }
+            if state.is_replaying || state.waiting.is_empty() {
+                return;
+            }
+            state.is_replaying = true;
+        }
+        self.replay(session);
+    }
+
+    /// Takes what has waited, until it is being decided about the client again.
+    fn replay(self: &Arc<Self>, session: &Arc<Session>) {
+        let replayed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            while let Some(message) = self.next_waiting(session) {
+                self.take(session, message.borrow(), self.state.lock());
+            }
+        }));
+        if replayed.is_err() {
+            // The application's code: what it was told is gone, and so is this connection.
+            self.state.lock().leave();
+            session.connection().close(CloseReason::Internal);
+            let _nothing = self.next_waiting(session);
+        }
+    }
+
+    /// The next of what waits. With the last, the session's end is told, if that has come.
+    fn next_waiting(&self, session: &Arc<Session>) -> Option<Owned> {
+        let leaving = {
+            let mut state = self.state.lock();
+            let next = match state.phase {
+                Phase::Fresh | Phase::In => state.waiting.pop(),
+                Phase::Deciding | Phase::Left => None,
+            };
+            if next.is_some() {
+                drop(state);
+                self.make_room(session);
+                return next;
+            }
+            state.is_replaying = false;
+            let leaving = state.leaving.take();
+            if leaving.is_some() {
+                state.leave();
+            }
+            leaving
+        };
+        self.make_room(session);
+        if let Some(reason) = leaving {
+            session.report_closed(reason);
+        }
+        None
+    }
+
+    /// Lets a client go on that had to wait, if it may.
+    pub(super) fn make_room(&self, session: &Session) {
+        let has_room = self.is_full.load(Ordering::Acquire) && self.state.lock().has_room();
+        if has_room && self.is_full.swap(false, Ordering::AcqRel) {
+            session.connection().wake_task();
+        }
+    }
+
+    /// Notes whether the client has to wait.
+    pub(super) fn note_room(&self, state: &State) {
+        if state.is_full() {
+            self.is_full.store(true, Ordering::Release);
+        }
+    }
+
+    /// Sends a packet that only this client gets.
+    pub(super) fn send(&self, session: &Session, encode: impl FnOnce(Form) -> Bytes) {
+        let connection = session.connection();
+        connection.send_control_with(|is_linked| encode(session.form(is_linked)));
     }
 }
 
@@ -236,92 +277,45 @@ impl Speaker for Arc<Client> {
         SocketIo::of(form, Parser::Json)
     }
 
-    fn keep(&self, place: Place) -> Option<Place> {
-        *self.place.lock() = Some(place);
-        None
-    }
-
     fn opened(&self, session: &Arc<Session>) {
-        let by = session.now().saturating_add(self.connect_timeout);
-        self.connect_by.store(by, Ordering::Relaxed);
-        session.watch();
-        let _only_once = self.session.set(Arc::downgrade(session));
+        let by = session.now().saturating_add(self.shared.connect_timeout);
         // In version 4 the server connects clients to `/` by itself, and so speaks first
         // (docs/protocol/socketio.md#version-4).
-        if self.protocol == Protocol::V3 && self.parser.set(Parser::Json).is_ok() {
-            self.state.lock().is_deciding = true;
-            self.expect_decision(session);
-            self.begin(session, Parser::Json);
+        let speaks_first = self.protocol == Protocol::V3;
+        {
+            let mut state = self.state.lock();
+            state.connect_by = by;
+            if speaks_first {
+                state.parser = Some(Parser::Json);
+                state.phase = Phase::Deciding;
+            }
+        }
+        session.watch();
+        if speaks_first {
+            self.ask(session, None);
         }
     }
 
     fn receive(&self, session: &Arc<Session>, message: IncomingPayload<'_>) {
-        let (opcode, parser) = match message {
-            IncomingPayload::Text(_) => (Opcode::Text, Parser::Json),
-            IncomingPayload::Binary(_) => (Opcode::Binary, Parser::Msgpack),
-        };
-        // Nothing is negotiated; but who speaks msgpack never sends a text.
-        if self.parser.set(parser).is_ok() {
-            self.begin(session, parser);
-        }
-        let (payload, is_connect) = self.translate(message);
-        let (reader, gathered) = {
-            let mut state = self.state.lock();
-            if matches!(state.life, Life::Over) {
-                return;
-            }
-            let before = state.gathered;
-            // Where an attachment is due, nothing else means anything.
-            let is_due = state.missing > 0;
-            if self.parser() == Some(Parser::Json) {
-                self.count_attachments(&mut state, message, session);
-            }
-            let purpose = match is_connect && !is_due {
-                true => Purpose::Connect,
-                false => Purpose::Other,
-            };
-            state.pipe.push(opcode, payload, purpose);
-            let is_clogged = state.pipe.is_full();
-            self.is_clogged.store(is_clogged, Ordering::Release);
-            let is_held = state.gathered > 0 || before > 0;
-            (state.pipe.take_reader(), is_held.then_some(state.gathered))
-        };
-        if let Some(gathered) = gathered {
-            // Without the lock: this may be the end.
-            session.connection().hold_half(Part::Attachments, gathered);
-        }
-        if let Some(reader) = reader {
-            reader.wake();
+        let mut state = self.state.lock();
+        if state.is_time_for(message) {
+            self.take(session, message, state);
+        } else {
+            self.note_room(&state);
         }
     }
 
     fn is_clogged(&self) -> bool {
-        self.is_clogged.load(Ordering::Acquire)
-    }
-
-    fn stir(&self) {
-        let reader = {
-            let mut state = self.state.lock();
-            match state.pipe.has_something() {
-                true => state.pipe.take_reader(),
-                false => None,
-            }
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.is_full.load(Ordering::Acquire)
     }
 
     fn deadline(&self) -> Option<(u64, CloseReason)> {
-        [
-            (&self.connect_by, CloseReason::ConnectTimeout),
-            (&self.decide_by, CloseReason::ConnectTimeout),
-            (&self.attached_by, CloseReason::ReceiveTimeout),
-        ]
-        .into_iter()
-        .map(|(by, reason)| (by.load(Ordering::Relaxed), reason))
-        .filter(|(by, _)| *by != NONE)
-        .min_by_key(|(by, _)| *by)
+        let state = self.state.lock();
+        let (by, reason) = match state.attached_by < state.connect_by {
+            true => (state.attached_by, CloseReason::ReceiveTimeout),
+            false => (state.connect_by, CloseReason::ConnectTimeout),
+        };
+        (by != NEVER).then_some((by, reason))
     }
 
     /// socket.io-client 4 hands packets on a moment later, and forgets them when it hears of the end before.
@@ -330,36 +324,50 @@ impl Speaker for Arc<Client> {
     }
 
     fn farewell(&self, form: Form, reason: &CloseReason, _: &dyn Controls) -> Option<Bytes> {
-        let parser = self.parser()?;
+        let parser = self.state.lock().parser?;
         (!reason.may_return()).then(|| dialect::disconnected(form, parser))
     }
 
     fn closed(&self, session: &Arc<Session>, reason: CloseReason) {
-        *self.handshake.lock() = None;
-        *self.admitted.lock() = None;
         // What was said before a mistake counts, and what was said before a good-bye.
         let may_finish = reason.initiator() != Initiator::Application;
-        let reader = {
+        {
             let mut state = self.state.lock();
-            let has_reader = self.parser().is_some() && !matches!(state.life, Life::Over);
-            if may_finish && has_reader && !state.pipe.is_idle() {
-                state.life = Life::Leaving(Arc::clone(session), reason.clone());
-            } else {
-                state.life = Life::Over;
-                state.pipe.clear();
+            if let Some(link) = &mut state.link {
+                link.end();
             }
-            state.pipe.take_reader()
-        };
-        self.is_clogged.store(false, Ordering::Release);
-        if self.state.lock().is_deciding {
-            self.give_up_decision(session);
+            if state.is_replaying && may_finish {
+                state.leaving = Some(reason);
+                return;
+            }
+            state.leave();
         }
-        let is_over = matches!(self.state.lock().life, Life::Over);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        if is_over {
-            session.report_closed(reason);
-        }
+        self.is_full.store(false, Ordering::Release);
+        session.report_closed(reason);
     }
+}
+
+fn fault(detail: &'static str) -> CloseReason {
+    CloseReason::ProtocolError(detail.into())
+}
+
+/// What the client says of itself: an object, or nothing.
+pub(super) fn read_auth(data: Data<'_>) -> Result<Option<Value>, &'static str> {
+    const NO_AUTH: &str = "what a client says of itself is no object";
+    let json;
+    let text = match data {
+        Data::Json("") => return Ok(None),
+        Data::Json(text) => text,
+        Data::Msgpack([]) => return Ok(None),
+        Data::Msgpack(bytes) => {
+            json = msgpack::to_json(bytes).map_err(|_| NO_AUTH)?;
+            if json == "null" {
+                // Where the client left it out.
+                return Ok(None);
+            }
+            &*json
+        }
+    };
+    let auth: serde_json::Map<_, _> = crate::json::from_str(text).map_err(|_| NO_AUTH)?;
+    Ok(Some(auth.into()))
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::event::MESSAGE;
-use super::library::Parser;
 use super::msgpack;
+use super::packet::Parser;
 use crate::engineio::Protocol;
 use crate::polling::Form;
 use crate::primus::Controls;
@@ -136,16 +136,21 @@ fn msgpack_packet(message: &Message, payload: &Payload) -> Vec<u8> {
 }
 
 /// A packet without arguments, or with what is no array.
-fn control(form: Form, parser: Parser, kind: u8, data: Option<&str>) -> Bytes {
+fn control(form: Form, parser: Parser, kind: u8, namespace: &str, data: Option<&str>) -> Bytes {
     match parser {
-        Parser::Json => form.message(&format!("{kind}{}", data.unwrap_or_default())),
+        Parser::Json => {
+            let comma = if namespace == "/" { "" } else { "," };
+            let namespace = if namespace == "/" { "" } else { namespace };
+            let data = data.unwrap_or_default();
+            form.message(&format!("{kind}{namespace}{comma}{data}"))
+        }
         Parser::Msgpack => {
             let mut packet = msgpack::Writer::default();
             packet.map(if data.is_some() { 3 } else { 2 });
             packet.text("type");
             packet.uint(kind.into());
             packet.text("nsp");
-            packet.text("/");
+            packet.text(namespace);
             if let Some(data) = data {
                 packet.text("data");
                 packet.json(data);
@@ -162,7 +167,7 @@ pub(super) fn connected(form: Form, parser: Parser, protocol: Protocol, id: &str
         Protocol::V4 => Some(json!({"sid": id}).to_string()),
         Protocol::V3 => None,
     };
-    control(form, parser, 0, data.as_deref())
+    control(form, parser, 0, "/", data.as_deref())
 }
 
 /// The client is not let in. A text is told as the message, an object may bring `message` and `data` of its own.
@@ -184,12 +189,18 @@ pub(super) fn refused(form: Form, parser: Parser, protocol: Protocol, refusal: &
         // One value, which clients hand to their listeners as it is (docs/protocol/socketio.md#version-4).
         Protocol::V3 => error.clone(),
     };
-    control(form, parser, 4, Some(&data.to_string()))
+    control(form, parser, 4, "/", Some(&data.to_string()))
+}
+
+/// There is no such namespace (docs/protocol/socketio.md#connecting).
+pub(super) fn unknown(form: Form, parser: Parser, namespace: &str) -> Bytes {
+    let data = "{\"message\":\"Invalid namespace\"}";
+    control(form, parser, 4, namespace, Some(data))
 }
 
 /// The client is to leave `/`, and not to come back.
 pub(super) fn disconnected(form: Form, parser: Parser) -> Bytes {
-    control(form, parser, 1, None)
+    control(form, parser, 1, "/", None)
 }
 
 #[cfg(test)]

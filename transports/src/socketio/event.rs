@@ -1,7 +1,6 @@
 //! Events of the namespace `/`, as messages for the bus.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
 
 use base64::Engine as _;
@@ -10,10 +9,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use socketioxide_core::Value;
 
-use super::inlet::ESCAPED;
 use super::msgpack::{self, Unwritten};
+use super::packet::Data;
 use crate::{Incoming, IncomingPayload};
 
 /// Names that belong to the protocol's own events (docs/protocol/socketio.md#packets).
@@ -29,25 +27,21 @@ const RESERVED: [&str; 6] = [
 /// The event of plain messages.
 pub(super) const MESSAGE: &str = "message";
 
-/// Reads an event, and hands it on as a message.
+/// Reads the data of an event, and hands it on as a message.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
 pub(super) fn read(
-    value: &Value,
-    ack: Option<i64>,
+    data: Data<'_>,
+    attachments: &[Bytes],
+    ack: Option<u64>,
     then: impl FnOnce(Incoming<'_>),
 ) -> Result<(), &'static str> {
-    let ack = match ack.map(u64::try_from) {
-        None => None,
-        Some(Ok(ack)) => Some(ack),
-        Some(Err(_)) => return Err("an acknowledgement has no such id"),
-    };
     let json;
-    let (text, attachments) = match value {
-        Value::Str(text, attachments) => (&**text, attachments.as_ref()),
-        Value::Bytes(bytes) => {
+    let text = match data {
+        Data::Json(text) => text,
+        Data::Msgpack(bytes) => {
             if let Some(binary) = msgpack::binary_message(bytes) {
                 then(Incoming {
                     payload: IncomingPayload::Binary(binary),
@@ -61,17 +55,15 @@ pub(super) fn read(
                 Err(Unwritten::Malformed) => return Err("the packet is not msgpack"),
                 Err(Unwritten::Unspeakable) => return read_unspeakable(bytes, ack, then),
             };
-            (&*json, None)
+            &json
         }
     };
-    let mut event: Event<'_> = serde_json::from_str(text).map_err(|_| "an event is not JSON")?;
-    if event.name == ESCAPED {
-        event.shift().ok_or("an event has no name")?;
-    }
-    if RESERVED.contains(&&*event.name) {
+    let event: Event<'_> = serde_json::from_str(text).map_err(|_| "an event is not JSON")?;
+    let name = name(event.name).ok_or("an event has no name")?;
+    if RESERVED.contains(&&*name) {
         return Err("an event has a reserved name");
     }
-    let name = (event.name != MESSAGE).then_some(&*event.name);
+    let name = (name != MESSAGE).then_some(&*name);
     let joined;
     let inlined;
     let mut argument = match (event.first, &event.others[..]) {
@@ -84,7 +76,7 @@ pub(super) fn read(
             &joined
         }
     };
-    if let Some(attachments) = attachments.filter(|attachments| !attachments.is_empty()) {
+    if !attachments.is_empty() {
         if let (None, Some((number, len))) = (name, placeholder(argument)?)
             && len == argument.len()
         {
@@ -107,6 +99,20 @@ pub(super) fn read(
     Ok(())
 }
 
+/// What an event is called: a text, or the digits of a number, as in Node.
+fn name(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get();
+    match text.as_bytes().first()? {
+        b'"' => match text.contains('\\') {
+            // It was checked when it was read: what has no escapes is the text itself.
+            false => Some(Cow::Borrowed(&text[1..text.len() - 1])),
+            true => crate::json::string(text),
+        },
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}
+
 /// Hands on an event whose arguments JSON has no word for, as they came, so that its sender can be told. A plain message
 /// has no place for that: there, bytes are the message.
 fn read_unspeakable(
@@ -115,11 +121,11 @@ fn read_unspeakable(
     then: impl FnOnce(Incoming<'_>),
 ) -> Result<(), &'static str> {
     let name = msgpack::event_name(event)
-        .filter(|name| *name != MESSAGE && !RESERVED.contains(name))
+        .filter(|name| name != MESSAGE && !RESERVED.contains(&&**name))
         .ok_or("a packet says what JSON has no word for")?;
     then(Incoming {
         payload: IncomingPayload::Binary(event),
-        name: Some(name),
+        name: Some(&name),
         ack,
     });
     Ok(())
@@ -127,18 +133,9 @@ fn read_unspeakable(
 
 /// `["name",argument,…]`
 struct Event<'a> {
-    name: Cow<'a, str>,
+    name: &'a RawValue,
     first: Option<&'a RawValue>,
     others: Vec<&'a RawValue>,
-}
-
-impl Event<'_> {
-    /// The first argument becomes the name.
-    fn shift(&mut self) -> Option<()> {
-        self.name = crate::json::string(self.first?.get())?;
-        self.first = (!self.others.is_empty()).then(|| self.others.remove(0));
-        Some(())
-    }
 }
 
 /// More arguments than any event has: nobody is told what they are.
@@ -155,7 +152,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Event<'de>, S::Error> {
-                let Some(Name(name)) = seq.next_element()? else {
+                let Some(name) = seq.next_element()? else {
                     return Err(serde::de::Error::invalid_length(0, &self));
                 };
                 let first = seq.next_element()?;
@@ -177,10 +174,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
         deserializer.deserialize_seq(Array)
     }
 }
-
-/// A JSON string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 const NO_ATTACHMENT: &str = "a placeholder stands for no attachment";
 
@@ -216,7 +209,7 @@ fn placeholder(json: &str) -> Result<Option<(usize, usize)>, &'static str> {
 
 /// Puts attachments where their placeholders are, as base64: rooms speak JSON, and each member gets the same. Everything
 /// else is copied as it is. An attachment has one place, so that the result is no larger than what was sent.
-fn inline(json: &str, attachments: &VecDeque<Bytes>) -> Result<String, &'static str> {
+fn inline(json: &str, attachments: &[Bytes]) -> Result<String, &'static str> {
     let mut inlined = String::with_capacity(json.len());
     let mut places = vec![false; attachments.len()];
     let mut copied = 0;
@@ -272,11 +265,11 @@ mod tests {
         Binary(Vec<u8>),
     }
 
-    fn event(text: &str, attachments: &[&[u8]], ack: Option<i64>) -> Result<Got, &'static str> {
+    fn event(text: &str, attachments: &[&[u8]], ack: Option<u64>) -> Result<Got, &'static str> {
         let attachments = attachments.iter().map(|a| Bytes::copy_from_slice(a));
-        let value = Value::Str(text.to_owned().into(), Some(attachments.collect()));
+        let attachments: Vec<_> = attachments.collect();
         let mut got = None;
-        read(&value, ack, |message| {
+        read(Data::Json(text), &attachments, ack, |message| {
             got = Some(match message.payload {
                 IncomingPayload::Text(text) => Got::Text(
                     message.name.map(ToOwned::to_owned),
@@ -311,16 +304,35 @@ mod tests {
     }
 
     #[test]
+    fn names_are_texts_however_they_are_written_and_numbers() {
+        for (written, name) in [
+            ("\"\\u20ac\\n\"", "\u{20ac}\n"),
+            ("\"nice \\ud83d\"", "nice \u{FFFD}"),
+            ("\"a\\\"\"", "a\""),
+            ("\"\"", ""),
+            ("7", "7"),
+            ("-1.5", "-1.5"),
+        ] {
+            let read = event(&format!("[ {written} ,1]"), &[], None);
+            assert_eq!(read, text(Some(name), "1", None), "{written}");
+        }
+        assert_eq!(
+            event("[\"m\\u0065ssage\",1]", &[], None),
+            text(None, "1", None)
+        );
+        assert!(event("[\"\\u0063onnect\"]", &[], None).is_err());
+    }
+
+    #[test]
     fn what_is_no_event_is_refused() {
         for bad in [
-            "", "[]", "{}", "[1]", "[\"a\"", "[\"a\",]", "[\"a\"]x", "[null]",
+            "", "[]", "{}", "[{}]", "[\"a\"", "[\"a\",]", "[\"a\"]x", "[null]",
         ] {
             assert!(event(bad, &[], None).is_err(), "{bad}");
         }
         for name in RESERVED {
             assert!(event(&format!("[\"{name}\"]"), &[], None).is_err());
         }
-        assert!(event("[\"a\"]", &[], Some(-1)).is_err());
     }
 
     #[test]

@@ -1,34 +1,32 @@
 //! socket.io, versions 5 and 4 of its protocol, at `/socket.io/`.
 //!
-//! engine.io, below, is the one of [`polling`]: sessions, heartbeats, the upgrade, limits. The socket.io
-//! protocol, on top, is the crate `socketioxide`'s: it parses packets, connects namespaces and keeps acknowledgements.
-//! It is given each session as a WebSocket that exists in memory only. The namespace `/` is the bus:
+//! engine.io, below, is the one of [`polling`]: sessions, heartbeats, the upgrade, limits. The namespace `/` is the bus,
+//! and what clients do there is a state machine of our own ([`State`](state::State)):
 //!
 //! ```text
-//! engine.io message ─► Client::receive ─► Pipe ─► socketioxide ─► Events ─► Pipe ─► Client::deliver ─► bus
-//!                                                                                                     │
-//! engine.io message ◄────────────── outbox ◄────────────── SocketIo (the dialect) ◄──── Message ◄──────┘
-//!                                      ▲
-//!                                      └── packets of other namespaces ◄── Outlet ◄── socketioxide
+//! engine.io message ─► Client::receive ─► State::gather ─► Packet ─► State::step ─► event::read ─► bus
+//!                                                                                                   │
+//! engine.io message ◄──────────── outbox ◄──────────── SocketIo (the dialect) ◄──── Message ◄───────┘
 //! ```
 //!
-//! What the bus sends takes the short way: it is encoded once for everyone who speaks alike, and bounded, ordered and
-//! written as for all other transports.
+//! What the bus sends is encoded once for everyone who speaks alike, and bounded, ordered and written as for all other
+//! transports. [`Namespaces`] of a program are the crate `socketioxide`'s; a client that asks for one of them gets a
+//! [`Link`](link::Link) to it.
 
+mod attachments;
 mod client;
 mod dialect;
 mod event;
 #[cfg(feature = "testing")]
 pub(crate) mod fuzz;
-mod inlet;
-mod library;
+mod link;
 mod msgpack;
-mod nameless;
-mod outlet;
-mod pipe;
-mod stream;
+mod namespaces;
+mod packet;
+mod plain;
+mod queue;
+mod state;
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,7 +36,8 @@ use http::{Request, Response};
 pub use socketioxide;
 
 use self::client::Client;
-use self::library::Library;
+use self::namespaces::Library;
+pub use self::namespaces::Namespaces;
 use crate::engineio::Protocol;
 use crate::polling::{self, Polling, Speaker, Subprotocol};
 use crate::{Body, Context, Handshake, Paths, Peer, Refusal, Transport};
@@ -69,67 +68,6 @@ impl Default for Options {
     }
 }
 
-type Open = Arc<dyn Fn(&socketioxide::SocketIo) + Send + Sync>;
-
-/// Namespaces of your own, with socketioxide's handlers, extractors and rooms. They know nothing of the bus, and the
-/// application's authorization knows nothing of them: guard them with a connect middleware.
-///
-/// Names of events are compared as what they say, however a client escapes them. One that no JSON text holds without
-/// escapes, with a quote in it, say, ends a session that speaks JSON: the library does not read it.
-///
-/// Clients that speak msgpack and those that speak JSON are served by one [`SocketIo`](socketioxide::SocketIo) each, so
-/// that a broadcast reaches those of its kind.
-///
-/// ```
-/// use stellar_transports::socketio::Namespaces;
-/// use stellar_transports::socketio::socketioxide::extract::SocketRef;
-///
-/// let namespaces = Namespaces::new(|io| {
-///     io.ns("/news", async |socket: SocketRef| {
-///         socket.emit("headline", "hello").ok();
-///     });
-/// });
-/// # drop(namespaces);
-/// ```
-#[derive(Clone, Default)]
-pub struct Namespaces(Option<Open>);
-
-impl Namespaces {
-    /// `open` is called for each kind of client, before the first of it is served. The namespace `/` is taken.
-    pub fn new(open: impl Fn(&socketioxide::SocketIo) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(open)))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn open_on(&self, io: &socketioxide::SocketIo) {
-        if let Some(open) = &self.0 {
-            open(io);
-        }
-    }
-}
-
-impl fmt::Debug for Namespaces {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = if self.is_empty() { "/" } else { "/, …" };
-        f.debug_tuple("Namespaces").field(&text).finish()
-    }
-}
-
-impl PartialEq for Namespaces {
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, Some(_)) | (Some(_), None) => false,
-        }
-    }
-}
-
-impl Eq for Namespaces {}
-
 /// The socket.io transport.
 #[derive(Debug)]
 pub struct SocketIo {
@@ -142,7 +80,7 @@ impl SocketIo {
         let engine = options.engine.clone();
         let subprotocol = SocketIoProtocol {
             options,
-            library: OnceLock::new(),
+            shared: OnceLock::new(),
         };
         Self {
             polling: Polling::speaking(Box::new(subprotocol), engine, true),
@@ -181,7 +119,17 @@ impl Transport for SocketIo {
 struct SocketIoProtocol {
     options: Options,
     /// Built with the first session, because the limits are known then.
-    library: OnceLock<Arc<Library>>,
+    shared: OnceLock<Arc<Shared>>,
+}
+
+/// What all sessions have in common.
+#[derive(Debug)]
+struct Shared {
+    /// In ms.
+    connect_timeout: u64,
+    max_attachments: usize,
+    /// The namespaces besides `/`, if there are any.
+    library: Option<Library>,
 }
 
 #[async_trait]
@@ -201,16 +149,19 @@ impl Subprotocol for SocketIoProtocol {
         _paths: &Paths,
     ) -> Result<Box<dyn Speaker>, Refusal> {
         context.check_not_draining()?;
-        let library = self
-            .library
-            .get_or_init(|| Arc::new(Library::new(&self.options, &context.limits)));
+        let shared = self.shared.get_or_init(|| {
+            Arc::new(Shared {
+                connect_timeout: ms(self.options.connect_timeout),
+                max_attachments: self.options.max_attachments,
+                library: Library::new(&self.options, &context.limits),
+            })
+        });
         let handshake = Handshake::new(self.transport(), "socket.io", peer, parts);
-        let client = Client::new(
-            protocol,
-            handshake,
-            Arc::clone(library),
-            self.options.connect_timeout,
-        );
+        let client = Client::new(protocol, handshake, Arc::clone(shared));
         Ok(Box::new(Arc::new(client)))
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -254,7 +254,6 @@ impl<L: Language> Future for Pump<L> {
         let this = self.get_mut();
         // First of all, so that whatever happens from here on wakes this task again.
         this.connection.register(cx.waker());
-        this.language.stir();
         if matches!(this.phase, Phase::Open) {
             // Before reading: a peer that never stops sending uses up the task's budget, and writes would starve.
             let _tried_again_below = this.connection.poll_flush(cx);

@@ -19,9 +19,6 @@ pub(crate) trait Language: Send + Unpin + 'static {
         false
     }
 
-    /// The connection's task was woken: what waits for the same reasons may look again.
-    fn stir(&self) {}
-
     /// What is sent before the close frame, when this side ends the connection.
     fn farewell(&self, connection: &Connection, reason: &CloseReason) -> Option<Bytes>;
 

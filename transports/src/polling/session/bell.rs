@@ -24,7 +24,6 @@ impl Wake for Bell {
         }
         // Only now, so that what happens in between is seen.
         session.stir();
-        session.speaker.stir();
         if !session.connection.is_open() && !session.is_rung.swap(true, Ordering::AcqRel) {
             session.clock.ring(Arc::clone(&session));
         }

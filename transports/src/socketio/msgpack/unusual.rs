@@ -22,9 +22,9 @@ pub(super) fn write(writer: &mut Writer, text: &str) -> bool {
             "[" => writer.array(lens.next().unwrap_or_default()),
             "{" => writer.map(lens.next().unwrap_or_default() / 2),
             "]" | "}" => {}
-            "null" => writer.0.push(0xC0),
-            "false" => writer.0.push(0xC2),
-            "true" => writer.0.push(0xC3),
+            "null" => writer.nil(),
+            "false" => writer.bool(false),
+            "true" => writer.bool(true),
             string if string.starts_with('"') => {
                 writer.text(&json::string(string).unwrap_or_default());
             }
@@ -40,7 +40,7 @@ fn write_number(writer: &mut Writer, text: &str) {
         (_, Ok(number)) if number != 0 => writer.int(number),
         _ => {
             let number: f64 = text.parse().unwrap_or(f64::NAN);
-            writer.head(0xCB, &number.to_be_bytes());
+            writer.float(number);
         }
     }
 }
