@@ -199,11 +199,11 @@ async fn check_030_a_formatted_sum() {
 async fn check_031_an_action_that_takes_too_long_is_022_once() {
     let server = Binary::configured("[general]\naction_timeout_ms = 100\n");
     let mut ann = server.primus().await;
-    let answer = ann.action("sleep", json!({"sleepDuration": 150})).await;
+    let answer = ann.action("sleep", json!({"sleepDuration": 3000})).await;
     let message = "Response timeout for action 'sleep'";
     assert_eq!(answer["error"], json!({"code": "022", "message": message}));
     // Longer than the sleep would have taken: a late answer would be here by then.
-    ann.read_for(Duration::from_millis(300)).await;
+    ann.read_for(Duration::from_millis(3_300)).await;
     assert_eq!(ann.so_far().await, Vec::<Value>::new());
     assert_eq!(ann.details().await["pendingActions"], 0);
 }
