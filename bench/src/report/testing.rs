@@ -15,7 +15,6 @@ pub(super) fn table() -> Table {
         idle_connections: 10,
         idle_sessions: 10,
         connects: 10,
-        storm: 10,
         cycles: 10,
         many_cycles: 10,
         storm: 10,
