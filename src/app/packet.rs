@@ -146,23 +146,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Packet<'a> {
 /// The packet that an event is: its argument, with the event's name as the verb. `None` if the argument is no object. An
 /// empty array is one: PHP knows no difference. The name comes last, and so wins over what the argument says.
 pub(crate) fn of_event(name: &str, argument: &str) -> Option<String> {
-    with_name(argument, "event", name)
+    let mut packet = String::with_capacity(argument.len() + name.len() + 16);
+    push_with_name(&mut packet, argument, "event", name)?;
+    Some(packet)
 }
 
 /// The packet that calls the action of an event's name, with the event's argument as params. As in [`of_event`].
 pub(crate) fn of_action(name: &str, argument: &str) -> Option<String> {
-    let params = with_name(argument, "action", name)?;
-    Some(format!("{{\"event\":\"action\",\"params\":{params}}}"))
+    let mut packet = String::with_capacity(argument.len() + name.len() + 48);
+    packet.push_str("{\"event\":\"action\",\"params\":");
+    push_with_name(&mut packet, argument, "action", name)?;
+    packet.push('}');
+    Some(packet)
 }
 
-fn with_name(argument: &str, key: &str, name: &str) -> Option<String> {
-    let name = crate::json::to_string(&name);
-    if argument == "null" || is_empty_array(argument) {
-        return Some(format!("{{\"{key}\":{name}}}"));
-    }
-    let keys = argument.strip_prefix('{')?.strip_suffix('}')?.trim_end();
-    let comma = if keys.is_empty() { "" } else { "," };
-    Some(format!("{{{keys}{comma}\"{key}\":{name}}}"))
+/// Appends an event's argument with its name at `key`.
+fn push_with_name(packet: &mut String, argument: &str, key: &str, name: &str) -> Option<()> {
+    let keys = match argument == "null" || is_empty_array(argument) {
+        true => "",
+        false => argument.strip_prefix('{')?.strip_suffix('}')?.trim_end(),
+    };
+    packet.push('{');
+    packet.push_str(keys);
+    packet.push_str(if keys.is_empty() { "\"" } else { ",\"" });
+    packet.push_str(key);
+    packet.push_str("\":");
+    json::push_string(packet, name);
+    packet.push('}');
+    Some(())
 }
 
 /// The params of the `event` verb. Keys that appear twice count once, as in a [`Packet`].

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use stellar_transports::json::push_string;
 use stellar_transports::{AckId, Message};
 
 use super::error::{Error, ErrorFormat};
@@ -179,24 +180,24 @@ fn chat(publication: &Publication, stamp: Stamp<'_>) -> Message {
     packet.push_str("{\"message\":");
     packet.push_str(body);
     packet.push_str(",\"room\":");
-    packet.push_str(&to_string(&room));
-    // Ids are UUIDs, or texts of our own making, and the epoch is hexadecimal: nothing to escape.
-    let written = match from {
-        Sender::Connection(id) => write!(packet, ",\"from\":{}", to_string(&id)),
-        Sender::Server => packet.write_str(",\"from\":0"),
-    };
-    let written = written.and_then(|()| {
-        write!(
-            packet,
-            ",\"context\":\"user\",\"sentAt\":{sent_at},\"seq\":{},\"epoch\":\"{}\"",
-            stamp.seq, stamp.epoch
-        )?;
-        if let Some(prev) = stamp.prev {
-            write!(packet, ",\"prev\":{prev}")?;
-        }
-        packet.write_char('}')
+    push_string(&mut packet, room);
+    packet.push_str(",\"from\":");
+    match from {
+        Sender::Connection(id) => push_string(&mut packet, id),
+        Sender::Server => packet.push('0'),
+    }
+    // The epoch is hexadecimal: nothing to escape.
+    let written = write!(
+        packet,
+        ",\"context\":\"user\",\"sentAt\":{sent_at},\"seq\":{},\"epoch\":\"{}\"",
+        stamp.seq, stamp.epoch
+    );
+    let written = written.and_then(|()| match stamp.prev {
+        Some(prev) => write!(packet, ",\"prev\":{prev}"),
+        None => Ok(()),
     });
     debug_assert!(written.is_ok(), "writing to a String does not fail");
+    packet.push('}');
     Message::text(packet).named("say")
 }
 

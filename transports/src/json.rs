@@ -49,6 +49,18 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Appends `text` as a JSON string.
+pub fn push_string(json: &mut String, text: &str) {
+    let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
 /// JSON `text` with U+FFFD in place of half characters. `None` if it has none. It stays as long as it was.
 pub fn mended(text: &str) -> Option<String> {
     let bytes = text.as_bytes();

@@ -66,6 +66,18 @@ impl Form {
         self.text(MESSAGE, text)
     }
 
+    /// A text message that consists of five parts.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn joined(self, parts: [&str; 5]) -> Bytes {
+        match self {
+            Self::Polled(_) => self.message(&parts.concat()),
+            Self::Framed(_) | Self::FramedBase64(_) => {
+                let [a, b, c, d, e] = parts.map(str::as_bytes);
+                frame::encode_parts(Opcode::Text, &[&[MESSAGE as u8], a, b, c, d, e])
+            }
+        }
+    }
+
     /// A message with this payload.
     pub(super) fn payload(self, payload: &Payload) -> Bytes {
         match payload {

@@ -1,7 +1,5 @@
 //! The bus's messages as socket.io packets of the namespace `/`.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 use serde_json::json;
 
@@ -9,6 +7,7 @@ use super::event::MESSAGE;
 use super::msgpack;
 use super::packet::Parser;
 use crate::engineio::Protocol;
+use crate::json::push_string;
 use crate::polling::Form;
 use crate::primus::Controls;
 use crate::{Dialect, Message, Payload, Refusal};
@@ -75,11 +74,26 @@ impl Dialect for SocketIo {
         }
     }
 
+    /// An event, or the answer to one (docs/protocol/socketio.md#packets).
     fn encode(&self, message: &Message) -> Bytes {
         match (self.parser, message.payload()) {
-            (Parser::Json, Payload::Text(text)) => self.form.message(&packet(message, "", text)),
+            (Parser::Json, Payload::Text(text)) => match message.ack() {
+                Some(ack) => {
+                    let mut digits = itoa::Buffer::new();
+                    let digits = digits.format(ack);
+                    self.form.joined(["3", digits, "[", text, "]"])
+                }
+                None => {
+                    let name = quoted(name(message));
+                    self.form.joined(["2[", &name, ",", text, "]"])
+                }
+            },
             (Parser::Json, Payload::Binary(bytes)) => {
-                let head = packet(message, "1-", "{\"_placeholder\":true,\"num\":0}");
+                const PLACEHOLDER: &str = "{\"_placeholder\":true,\"num\":0}";
+                let head = match message.ack() {
+                    Some(ack) => format!("61-{ack}[{PLACEHOLDER}]"),
+                    None => format!("51-[{},{PLACEHOLDER}]", quoted(name(message))),
+                };
                 self.form.group(&head, &[bytes])
             }
             (Parser::Msgpack, payload) => self.form.binary(&msgpack_packet(message, payload)),
@@ -92,23 +106,14 @@ impl Dialect for SocketIo {
     }
 }
 
-/// An event, or the answer to one (docs/protocol/socketio.md#packets). `attachments` is what comes between type and id.
-fn packet(message: &Message, attachments: &str, argument: &str) -> String {
-    // Binary types are three more than those of text.
-    let kind = |kind: u8| kind + 3 * u8::from(!attachments.is_empty());
-    let mut packet = String::with_capacity(argument.len() + 40);
-    let written = match message.ack() {
-        Some(ack) => write!(packet, "{}{attachments}{ack}[", kind(3)),
-        None => write!(packet, "{}{attachments}[{},", kind(2), json!(name(message))),
-    };
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
-    packet.push_str(argument);
-    packet.push(']');
-    packet
-}
-
 fn name(message: &Message) -> &'static str {
     message.name().unwrap_or(MESSAGE)
+}
+
+fn quoted(name: &str) -> String {
+    let mut json = String::with_capacity(name.len() + 2);
+    push_string(&mut json, name);
+    json
 }
 
 /// The same as one map of msgpack (docs/protocol/socketio.md#msgpack).

@@ -1,7 +1,7 @@
 //! socket.io, versions 5 and 4 of its protocol, at `/socket.io/`.
 //!
 //! engine.io, below, is the one of [`polling`]: sessions, heartbeats, the upgrade, limits. The namespace `/` is the bus,
-//! and what clients do there is a state machine of our own ([`State`](state::State)):
+//! and what clients do there is a state machine of our own (`state.rs`):
 //!
 //! ```text
 //! engine.io message ─► Client::receive ─► State::gather ─► Packet ─► State::step ─► event::read ─► bus
@@ -11,7 +11,7 @@
 //!
 //! What the bus sends is encoded once for everyone who speaks alike, and bounded, ordered and written as for all other
 //! transports. [`Namespaces`] of a program are the crate `socketioxide`'s; a client that asks for one of them gets a
-//! [`Link`](link::Link) to it.
+//! `Link` (`link.rs`) to it.
 
 mod attachments;
 mod client;

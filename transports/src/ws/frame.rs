@@ -22,7 +22,12 @@ pub(crate) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
 
 /// As [`encode`], for a payload that consists of two parts.
 pub(crate) fn encode_prefixed(opcode: Opcode, prefix: &[u8], payload: &[u8]) -> Bytes {
-    let len = prefix.len() + payload.len();
+    encode_parts(opcode, &[prefix, payload])
+}
+
+/// As [`encode`], for a payload in parts.
+pub(crate) fn encode_parts(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
+    let len = parts.iter().map(|part| part.len()).sum();
     let mut frame = BytesMut::with_capacity(10 + len);
     frame.put_u8(0x80 | opcode as u8);
     match len {
@@ -36,8 +41,9 @@ pub(crate) fn encode_prefixed(opcode: Opcode, prefix: &[u8], payload: &[u8]) -> 
             frame.put_u64(len as u64);
         }
     }
-    frame.put_slice(prefix);
-    frame.put_slice(payload);
+    for part in parts {
+        frame.put_slice(part);
+    }
     frame.freeze()
 }
 
