@@ -366,7 +366,7 @@ impl Connection {
     }
 
     /// Puts a frame into the outbox. Returns false if there is no memory left for it, and this is the end then.
-    #[inline]
+    #[inline(always)]
     fn put(self: &Arc<Self>, outbox: &mut Outbox, frame: Bytes, is_shared: bool) -> bool {
         if outbox.is_empty() && !self.is_linked() {
             // It has to be fetched in time.
@@ -682,6 +682,7 @@ impl Connection {
     }
 
     /// Tries to write without waiting. Returns false if the connection's own task has to go on.
+    #[inline(always)]
     fn write_out(&self, outbox: &mut Outbox) -> bool {
         let Some(socket) = self.socket().filter(|socket| socket.writes_from_anywhere()) else {
             return outbox.is_empty();

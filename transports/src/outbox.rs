@@ -113,7 +113,15 @@ impl Outbox {
     }
 
     /// Something has left.
+    #[inline]
     fn went_on(&mut self) {
+        if self.lag.is_some() || self.patient.is_some() {
+            self.tell_who_waits();
+        }
+    }
+
+    #[cold]
+    fn tell_who_waits(&mut self) {
         if let Some(lag) = &self.lag
             && self.held() <= lag.ends_at
         {
