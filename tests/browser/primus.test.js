@@ -3,6 +3,7 @@
 // A page that is written for Primus, with the script of our server in the place of Primus's own.
 
 const assert = require('node:assert/strict');
+const { freeze } = require('../clients/support/wait');
 const { SCRIPTS, suite, check } = require('./support/primus');
 
 for (const [kind, script] of Object.entries(SCRIPTS)) {
@@ -89,7 +90,7 @@ for (const [kind, script] of Object.entries(SCRIPTS)) {
       const body = "var primus = watch(new Primus(url, { reconnect: { min: 50, max: 200, retries: 100 } }));";
       const page = await visit(t, server, { body });
       await page.evaluate(() => raised(primus, 'open'));
-      server.child.kill('SIGSTOP');
+      await freeze(server.child);
       await page.evaluate(() => raised(primus, 'reconnect scheduled'));
       server.child.kill('SIGCONT');
       const events = await page.evaluate(async () => {

@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
 const { example, npmClient } = require('./support/primus-api');
 const { connect, told } = require('./support/primus');
-const { raised, until } = require('./support/wait');
+const { freeze, raised, until } = require('./support/wait');
 
 const SUCCESS = [
   'outgoing::reconnect', 'outgoing::open', 'readyStateChange opening', 'outgoing::end', 'outgoing::url', 'reconnect',
@@ -85,7 +85,7 @@ for (const transformer of ['websockets', 'engine.io']) {
       const ann = client(t, server, { pingTimeout: 500 });
       await raised(ann, 'open');
       t.after(() => server.child.kill('SIGCONT'));
-      server.child.kill('SIGSTOP');
+      await freeze(server.child);
       await raised(ann, 'offline');
       // Before the next attempt, a ping of the old connection would bring it online.
       await raised(ann, 'reconnect');

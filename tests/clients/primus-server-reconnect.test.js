@@ -14,7 +14,7 @@ const { connect, told } = require('./support/primus');
 const {
   ATTEMPT, CLOSING, FAILURE, LEAVING, OPENING, RETURN, WAYS, client, lossOver, untilConnected,
 } = require('./support/primus-ways');
-const { raised, until } = require('./support/wait');
+const { freeze, raised, until } = require('./support/wait');
 
 // Without pings, so that stories are exact.
 const ARGS = ['--ping-interval', '0'];
@@ -101,7 +101,7 @@ for (const way of Object.keys(WAYS)) {
 
     it('are asked after a first attempt that is not answered', async (t) => {
       const server = await example(t, ...ARGS);
-      server.child.kill('SIGSTOP');
+      await freeze(server.child);
       const all = clients(t, server, way, { timeout: 200 });
       await assertParting(
         all, 'atFirst', [...OPENING, 'timeout'], ['reconnect scheduled'],

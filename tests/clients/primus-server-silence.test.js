@@ -8,7 +8,7 @@ const { describe, it } = require('node:test');
 const { example } = require('./support/primus-api');
 const { assertOutage, attempts, listen } = require('./support/primus-outage');
 const { ATTEMPT, CLOSING, WAYS, client } = require('./support/primus-ways');
-const { raised, until } = require('./support/wait');
+const { freeze, raised, until } = require('./support/wait');
 
 // The state of the client stays as the attempt has left it that was not answered.
 const NEXT = ATTEMPT.filter((event) => event !== 'readyStateChange opening');
@@ -20,7 +20,7 @@ async function silent(t, way, reconnect) {
   const events = listen(ann);
   // The next ping is there, so that the clock has been set by one.
   await raised(ann, 'incoming::ping');
-  server.child.kill('SIGSTOP');
+  await freeze(server.child);
   await raised(ann, 'offline');
   return { server, ann, events };
 }

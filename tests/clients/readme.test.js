@@ -48,7 +48,7 @@ describe('the README', () => {
   });
 
   it('tells how Primus clients of the engine.io transformer connect', async (t) => {
-    const [, word] = /differs in one word, `(transformer: 'engine\.io')`/.exec(README);
+    const [, word] = /one other word: `(transformer: 'engine\.io')`/.exec(README);
     const websockets = block('js', "require('primus')");
     const code = websockets.replace("transformer: 'websockets'", word);
     assert.notEqual(code, websockets);

@@ -3,6 +3,7 @@
 // Waiting for conditions, with a limit that only a failing test reaches. It is less than the server's own patience with a
 // client that says nothing, so what has happened within it was not for that.
 
+const { existsSync, readFileSync, readdirSync } = require('node:fs');
 const { setTimeout: delay } = require('node:timers/promises');
 
 const LIMIT = 30000;
@@ -32,4 +33,20 @@ async function until(condition, what) {
   }
 }
 
-module.exports = { limited, raised, until };
+// Stops a process, and waits until each of its threads has stopped: until then it may still answer.
+async function freeze(child) {
+  child.kill('SIGSTOP');
+  const tasks = `/proc/${child.pid}/task`;
+  if (!existsSync(tasks)) return;
+  const isStopped = (task) => {
+    try {
+      return / T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8').replace(/^.*\)/, ''));
+    } catch {
+      // A thread that is gone says nothing any more.
+      return true;
+    }
+  };
+  await until(() => readdirSync(tasks).every(isStopped), 'the process to stop');
+}
+
+module.exports = { freeze, limited, raised, until };
