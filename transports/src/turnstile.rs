@@ -61,7 +61,10 @@ impl Turnstile {
         }
         *number = Some(queue.called + queue.waiting.len() as u64);
         queue.waiting.push_back(cx.waker().clone());
-        if !std::mem::replace(&mut queue.is_kept, true) {
+        let has_keeper = std::mem::replace(&mut queue.is_kept, true);
+        // A runtime that is about to end drops the keeper at once, and that takes the lock.
+        drop(queue);
+        if !has_keeper {
             tokio::spawn(Keeper(self.clone()).keep());
         }
         Poll::Pending
@@ -206,5 +209,21 @@ mod tests {
         drop(runtime);
         assert!(last.as_mut().poll(cx).is_ready());
         assert!(pin!(turnstile.turn()).poll(cx).is_ready());
+    }
+
+    #[test]
+    fn a_runtime_that_has_ended_holds_nobody_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let _entered = handle.enter();
+        let turnstile = Turnstile::default();
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        for _ in 0..3 * AT_ONCE {
+            let mut turn = std::pin::pin!(turnstile.turn());
+            let first = turn.as_mut().poll(&mut cx);
+            assert!(first.is_ready() || turn.as_mut().poll(&mut cx).is_ready());
+        }
     }
 }
